@@ -1,0 +1,1 @@
+"""How the world is reached: PostgreSQL, NATS, Valkey, feeds, embedded servers, telemetry."""

@@ -1,0 +1,1 @@
+"""How people ask: routes, live streams, problem responses, authorisation."""

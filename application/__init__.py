@@ -1,0 +1,1 @@
+"""What happens: the ledger, its writer and its process managers."""

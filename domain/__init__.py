@@ -1,0 +1,1 @@
+"""What is true: events, commands, state and rules, pure."""

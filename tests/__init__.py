@@ -1,0 +1,1 @@
+"""Mirrors the packages; everything runs on the real embedded servers."""
