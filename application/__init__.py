@@ -1,1 +1,1 @@
-"""What happens: the ledger, its writer and its process managers."""
+"""What happens: the ledger, its group-commit writer and the settlement process."""

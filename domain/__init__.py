@@ -1,1 +1,1 @@
-"""What is true: events, commands, state and rules, pure."""
+"""What is true: events, commands, state and rules. Pure: no clock, no randomness, no I/O, no framework."""

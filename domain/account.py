@@ -1,0 +1,136 @@
+"""An account: funds available and in play, in one currency."""
+
+from typing import Self, assert_never
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from domain.actors import Actor
+from domain.events import (
+    AccountOpened,
+    FundsDeposited,
+    FundsPaidOut,
+    FundsReleased,
+    FundsReserved,
+    StakeReserved,
+    StakeSettled,
+)
+from domain.money import MAX_FUNDS_MINOR, check_currency
+from domain.refusals import AccountNotFound, Forbidden, InsufficientFunds, LimitExceeded
+
+AccountEvent = (
+    AccountOpened | FundsDeposited | FundsReserved | FundsPaidOut | FundsReleased | StakeReserved | StakeSettled
+)
+
+
+class Account(Struct, frozen=True, gc=False):
+    """State of an account; money in minor units of `currency`.
+
+    `promised_minor` is the sum of what its open bets can return: with the funds it stays within MAX_FUNDS_MINOR, so
+    that no settlement can overflow a balance.
+    """
+
+    account_id: UUID
+    version: int
+    owner: str
+    currency: str
+    available_minor: int = 0
+    in_play_minor: int = 0
+    promised_minor: int = 0
+
+    def check_mover(self, actor: Actor) -> None:
+        """Refuse an actor who may not move this account's funds, without telling a trader that it exists."""
+        if not actor.may_act_for(self.owner):
+            raise AccountNotFound if actor.role == "trader" else Forbidden("only its owner moves an account's funds")
+
+    def deposit(self, transfer_id: UUID, amount_minor: int, method: str, reference: str | None) -> FundsDeposited:
+        """Take money in from outside."""
+        self._check_room(amount_minor)
+        return FundsDeposited(
+            transfer_id=transfer_id,
+            amount_minor=amount_minor,
+            currency=self.currency,
+            method=method,
+            reference=reference,
+        )
+
+    def reserve_funds(self, transfer_id: UUID, amount_minor: int) -> FundsReserved:
+        """Hold available money for a withdrawal."""
+        self._check_available(amount_minor)
+        return FundsReserved(transfer_id=transfer_id, amount_minor=amount_minor, currency=self.currency)
+
+    def reserve_stake(self, bet_id: UUID, stake_minor: int, potential_return_minor: int) -> StakeReserved:
+        """Hold available money behind a bet."""
+        self._check_available(stake_minor)
+        self._check_room(potential_return_minor - stake_minor)
+        return StakeReserved(
+            bet_id=bet_id,
+            amount_minor=stake_minor,
+            potential_return_minor=potential_return_minor,
+            currency=self.currency,
+        )
+
+    def _check_available(self, amount_minor: int) -> None:
+        if amount_minor > self.available_minor:
+            raise InsufficientFunds(f"{amount_minor} is needed, {self.available_minor} is available (minor units)")
+
+    def _check_room(self, more_minor: int) -> None:
+        if self.available_minor + self.in_play_minor + self.promised_minor + more_minor > MAX_FUNDS_MINOR:
+            raise LimitExceeded(f"an account holds and may win at most {MAX_FUNDS_MINOR} minor units")
+
+    @classmethod
+    def start(cls, account_id: UUID, event: AccountOpened) -> Self:
+        """Begin the state with the stream's first event."""
+        return cls(account_id=account_id, version=1, owner=event.owner, currency=event.currency)
+
+    def evolve(self, event: AccountEvent) -> "Account":
+        """Give the state after `event`; decides nothing."""
+        version, available, in_play = self.version + 1, self.available_minor, self.in_play_minor
+        match event:
+            case StakeReserved():
+                amount = event.amount_minor
+                return Account(
+                    self.account_id,
+                    version,
+                    self.owner,
+                    self.currency,
+                    available - amount,
+                    in_play + amount,
+                    self.promised_minor + event.potential_return_minor,
+                )
+            case StakeSettled():
+                return replace(
+                    self,
+                    version=version,
+                    available_minor=available + event.return_minor,
+                    in_play_minor=in_play - event.stake_minor,
+                    promised_minor=self.promised_minor - event.potential_return_minor,
+                )
+            case FundsDeposited():
+                return replace(self, version=version, available_minor=available + event.amount_minor)
+            case FundsReserved():
+                amount = event.amount_minor
+                return replace(
+                    self, version=version, available_minor=available - amount, in_play_minor=in_play + amount
+                )
+            case FundsReleased():
+                amount = event.amount_minor
+                return replace(
+                    self, version=version, available_minor=available + amount, in_play_minor=in_play - amount
+                )
+            case FundsPaidOut():
+                return replace(self, version=version, in_play_minor=in_play - event.amount_minor)
+            case AccountOpened():
+                raise ValueError("an account opens once")
+            case _:
+                assert_never(event)
+
+
+def open_account(actor: Actor, owner: str | None, currency: str, name: str, held_at: str | None) -> AccountOpened:
+    """Decide to open an account for `owner`, by default the actor."""
+    owner = owner or actor.user
+    if not actor.may_act_for(owner):
+        raise Forbidden("traders open accounts for themselves; an admin opens them for anyone")
+    check_currency(currency)
+    return AccountOpened(owner=owner, currency=currency, name=name, held_at=held_at)

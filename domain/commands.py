@@ -1,0 +1,215 @@
+"""What may be asked: imperative, and at the same time the bodies of the HTTP requests.
+
+A command that acts on something which exists is submitted with that thing's id as its target.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta, Struct
+
+from domain.events import BetKind, Leg, MarketType, Pricing, Result, Side
+from domain.money import AmountMinor
+
+MAX_BATCH = 8_000
+MAX_QUOTES = 10_000
+
+_PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTABLE)]
+Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=_PRINTABLE)]
+Instant = Annotated[datetime, Meta(tz=True)]
+Points = Annotated[int, Meta(ge=0, le=10_000)]
+
+
+class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of everything that may be asked."""
+
+
+# ---- accounts
+
+
+class OpenAccount(Command, frozen=True, kw_only=True):
+    """Open an account for `owner` (by default who asks) in one currency; `held_at` is who holds the money."""
+
+    account_id: UUID | None = None
+    owner: Text | None = None
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217")]
+    name: Text
+    held_at: Text | None = None
+
+
+class Transfer(Command, frozen=True, kw_only=True):
+    """What deposits and withdrawals have in common."""
+
+    transfer_id: UUID | None = None
+    amount_minor: AmountMinor
+    method: Text
+    reference: Text | None = None
+
+
+class Deposit(Transfer, frozen=True, kw_only=True):
+    """Put money into the target account."""
+
+
+class Withdraw(Transfer, frozen=True, kw_only=True):
+    """Hold money of the target account until an operator completes or rejects the withdrawal."""
+
+
+class CompleteWithdrawal(Command, frozen=True, kw_only=True):
+    """Confirm that the target withdrawal was paid."""
+
+
+class RejectWithdrawal(Command, frozen=True, kw_only=True):
+    """Refuse to pay the target withdrawal: its money is available again."""
+
+    reason: Text = "rejected by an operator"
+
+
+# ---- markets
+
+
+class FixtureBody(Command, frozen=True, kw_only=True):
+    """A sporting event; the server gives it an id when the client does not."""
+
+    fixture_id: UUID | None = None
+    sport: Text
+    competition: Text
+    name: Text
+    starts_at: Instant
+    home: Text | None = None
+    away: Text | None = None
+
+
+class SelectionBody(Command, frozen=True, kw_only=True):
+    """One side of a market."""
+
+    selection_id: Slug
+    name: Text
+
+
+class TermsBody(Command, frozen=True, kw_only=True):
+    """Each-way terms."""
+
+    each_way_places: Annotated[int, Meta(ge=1, le=20)] | None = None
+    each_way_divisor: Annotated[int, Meta(ge=1, le=20)] | None = None
+
+
+class LimitsBody(Command, frozen=True, kw_only=True):
+    """What one bet on the market may stake and return, in minor units of the bet's currency."""
+
+    max_stake_minor: AmountMinor | None = None
+    max_return_minor: AmountMinor | None = None
+
+
+class OpenMarket(Command, frozen=True, kw_only=True):
+    """Offer a market on a fixture."""
+
+    market_id: UUID | None = None
+    fixture: FixtureBody
+    type: MarketType
+    line: Decimal | None = None
+    selections: Annotated[list[SelectionBody], Meta(min_length=1, max_length=500)]
+    pricing: Pricing
+    terms: TermsBody | None = None
+    limits: LimitsBody | None = None
+
+
+class SuspendMarket(Command, frozen=True, kw_only=True):
+    """Take no bets on the target market for now."""
+
+    reason: Text | None = None
+
+
+class ResumeMarket(Command, frozen=True, kw_only=True):
+    """Take bets on the target market again."""
+
+
+class CloseMarket(Command, frozen=True, kw_only=True):
+    """Take no more bets on the target market."""
+
+
+class ScoreBody(Command, frozen=True, kw_only=True):
+    """Goals (or points) of the two sides."""
+
+    home: Points
+    away: Points
+
+
+class DeadHeatBody(Command, frozen=True, kw_only=True):
+    """`tied` runners share `places` places."""
+
+    tied: Annotated[int, Meta(ge=2, le=100)]
+    places: Annotated[int, Meta(ge=1, le=100)]
+
+
+class SelectionResultBody(Command, frozen=True, kw_only=True):
+    """How one selection ended."""
+
+    selection_id: Slug
+    result: Result
+    dead_heat: DeadHeatBody | None = None
+    position: Annotated[int, Meta(ge=1, le=1000)] | None = None
+
+
+class DeclareResult(Command, frozen=True, kw_only=True):
+    """Say how the target market ended: by selection, or by the score that decides it."""
+
+    results: Annotated[list[SelectionResultBody], Meta(min_length=1, max_length=500)] | None = None
+    score: ScoreBody | None = None
+
+
+# ---- bets
+
+
+class PlaceBet(Command, frozen=True, kw_only=True):
+    """Stake `stake_minor` (per line, where the kind has lines) on the legs at their odds."""
+
+    bet_id: UUID | None = None
+    account_id: UUID
+    kind: BetKind = "single"
+    side: Side = "back"
+    legs: Annotated[tuple[Leg, ...], Meta(min_length=1, max_length=30)]
+    stake_minor: AmountMinor
+
+
+class PlaceBets(Command, frozen=True, kw_only=True):
+    """Place many bets in order, each on its own or, when `atomic`, all or none."""
+
+    bets: Annotated[list[PlaceBet], Meta(min_length=1, max_length=MAX_BATCH)]
+    atomic: bool = False
+
+
+# ---- prices
+
+
+class QuoteBody(Command, frozen=True, kw_only=True):
+    """A bookmaker's price for one selection of a market."""
+
+    bookmaker: Slug
+    market_id: UUID
+    selection_id: Slug
+    odds: Decimal
+    at: Instant
+    size: Decimal | None = None
+    closing: bool = False
+
+
+class RecordOdds(Command, frozen=True, kw_only=True):
+    """Keep a batch of quotes: one snapshot for each market in it."""
+
+    quotes: Annotated[list[QuoteBody], Meta(min_length=1, max_length=MAX_QUOTES)]
+
+
+# ---- settlement: asked by fairbook's own process, never over HTTP
+
+
+class SettleBets(Command, frozen=True, kw_only=True):
+    """Settle those of these bets that are open, by the target market's declared result."""
+
+    bet_ids: list[UUID]
+
+
+class CompleteSettlement(Command, frozen=True, kw_only=True):
+    """End the target market's settlement: no open bet is left."""

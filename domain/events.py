@@ -1,0 +1,360 @@
+"""The facts of the ledger: past tense, noun first, each with a topic and a version.
+
+An event never changes after it has landed. A new shape is an optional field with a default; when that is not enough,
+raise `version` and give the old one an upcast in `domain.upcasts`. Golden files in tests/domain/golden hold one
+example of every topic and version.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar, Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+MarketType = Literal["1X2", "ML", "OU", "BTTS", "AH", "WIN", "PLACE", "EW", "CS", "SPREAD"]
+Pricing = Literal["external", "house"]
+Result = Literal["won", "lost", "placed", "push", "half_won", "half_lost", "void"]
+BetKind = Literal[
+    "single",
+    "accumulator",
+    "each_way",
+    "trixie",
+    "patent",
+    "yankee",
+    "lucky15",
+    "canadian",
+    "lucky31",
+    "heinz",
+    "lucky63",
+    "super_heinz",
+    "goliath",
+]
+Side = Literal["back", "lay"]
+SettledStatus = Literal["won", "lost", "void", "part_won"]
+
+
+# ---- values that events carry
+
+
+class Fixture(Struct, frozen=True, forbid_unknown_fields=True):
+    """A sporting event; `home` and `away` name the sides where it has sides."""
+
+    sport: str
+    competition: str
+    name: str
+    starts_at: datetime
+    fixture_id: UUID | None = None
+    home: str | None = None
+    away: str | None = None
+
+
+class Selection(Struct, frozen=True, forbid_unknown_fields=True):
+    """One priced side of a market."""
+
+    selection_id: str
+    name: str
+
+
+class Terms(Struct, frozen=True, forbid_unknown_fields=True):
+    """Each-way terms: places paid, and the divisor of the win odds."""
+
+    each_way_places: int | None = None
+    each_way_divisor: int | None = None
+
+
+class MarketLimits(Struct, frozen=True, forbid_unknown_fields=True):
+    """What one bet on this market may stake and return, in minor units of the bet's currency."""
+
+    max_stake_minor: int | None = None
+    max_return_minor: int | None = None
+
+
+class Leg(Struct, frozen=True, forbid_unknown_fields=True):
+    """One selection of a bet, at the decimal odds that were taken."""
+
+    market_id: UUID
+    selection_id: str
+    odds: Decimal
+
+
+class Score(Struct, frozen=True, forbid_unknown_fields=True):
+    """Goals (or points) of the two sides at full time."""
+
+    home: int
+    away: int
+
+
+class DeadHeat(Struct, frozen=True, forbid_unknown_fields=True):
+    """`tied` runners share `places` places: the factor is places / tied."""
+
+    tied: int
+    places: int
+
+
+class SelectionResult(Struct, frozen=True, forbid_unknown_fields=True):
+    """How one selection ended; `position` is the finishing position, where there is one."""
+
+    selection_id: str
+    result: Result
+    dead_heat: DeadHeat | None = None
+    position: int | None = None
+
+
+class Quote(Struct, frozen=True):
+    """A bookmaker's price for one selection at one moment; `size` is what may be staked at it, as the bookmaker gives it."""
+
+    bookmaker: str
+    selection_id: str
+    odds: Decimal
+    at: datetime
+    size: Decimal | None = None
+    closing: bool = False
+
+
+class SettlementTotal(Struct, frozen=True):
+    """Sums over settled bets of one currency, in minor units."""
+
+    currency: str
+    bets: int
+    stake_minor: int
+    return_minor: int
+
+
+# ---- events
+
+
+class Event(Struct, frozen=True, kw_only=True):
+    """Base of every fact; the shape's `topic` and `version` are class constants."""
+
+    topic: ClassVar[str]
+    version: ClassVar[int] = 1
+
+
+class AccountOpened(Event, frozen=True, kw_only=True):
+    """An account of one owner in one currency exists."""
+
+    topic = "account.opened"
+    owner: str
+    currency: str
+    name: str
+    held_at: str | None = None
+
+
+class FundsDeposited(Event, frozen=True, kw_only=True):
+    """Money came in from outside and is available."""
+
+    topic = "account.funds_deposited"
+    transfer_id: UUID
+    amount_minor: int
+    currency: str
+    method: str
+    reference: str | None = None
+
+
+class FundsReserved(Event, frozen=True, kw_only=True):
+    """Available money is held for a requested withdrawal."""
+
+    topic = "account.funds_reserved"
+    transfer_id: UUID
+    amount_minor: int
+    currency: str
+
+
+class FundsPaidOut(Event, frozen=True, kw_only=True):
+    """Held money left the book by `method`."""
+
+    topic = "account.funds_paid_out"
+    transfer_id: UUID
+    amount_minor: int
+    currency: str
+    method: str
+
+
+class FundsReleased(Event, frozen=True, kw_only=True):
+    """Held money is available again because its withdrawal was rejected."""
+
+    topic = "account.funds_released"
+    transfer_id: UUID
+    amount_minor: int
+    currency: str
+
+
+class StakeReserved(Event, frozen=True, kw_only=True):
+    """A bet's stake moved from available to in play; the bet can return `potential_return_minor`."""
+
+    topic = "account.stake_reserved"
+    bet_id: UUID
+    amount_minor: int
+    potential_return_minor: int
+    currency: str
+
+
+class StakeSettled(Event, frozen=True, kw_only=True):
+    """A bet's stake left play and its return, if any, became available."""
+
+    topic = "account.stake_settled"
+    bet_id: UUID
+    stake_minor: int
+    return_minor: int
+    potential_return_minor: int
+    currency: str
+
+
+class WithdrawalRequested(Event, frozen=True, kw_only=True):
+    """The owner of an account asked for money to be paid out."""
+
+    topic = "withdrawal.requested"
+    account_id: UUID
+    amount_minor: int
+    currency: str
+    method: str
+    reference: str | None = None
+
+
+class WithdrawalCompleted(Event, frozen=True, kw_only=True):
+    """An operator confirmed that the money was paid."""
+
+    topic = "withdrawal.completed"
+    account_id: UUID
+
+
+class WithdrawalRejected(Event, frozen=True, kw_only=True):
+    """An operator refused to pay the money out."""
+
+    topic = "withdrawal.rejected"
+    account_id: UUID
+    reason: str
+
+
+class BetPlaced(Event, frozen=True, kw_only=True):
+    """A bet was accepted; `stake_minor` is per line, `total_stake_minor` what it holds in play."""
+
+    topic = "bet.placed"
+    account_id: UUID
+    owner: str
+    kind: BetKind
+    side: Side
+    legs: tuple[Leg, ...]
+    stake_minor: int
+    total_stake_minor: int
+    potential_return_minor: int
+    currency: str
+
+
+class BetSettled(Event, frozen=True, kw_only=True):
+    """Every leg of a bet is decided; `results` are in the order of its legs."""
+
+    topic = "bet.settled"
+    account_id: UUID
+    status: SettledStatus
+    results: tuple[SelectionResult, ...]
+    stake_minor: int
+    return_minor: int
+    currency: str
+
+
+class MarketOpened(Event, frozen=True, kw_only=True):
+    """A proposition on a fixture is offered; `line` is the total for OU, the home handicap for AH."""
+
+    topic = "market.opened"
+    fixture: Fixture
+    type: MarketType
+    selections: tuple[Selection, ...]
+    pricing: Pricing
+    line: Decimal | None = None
+    terms: Terms | None = None
+    limits: MarketLimits | None = None
+
+
+class MarketSuspended(Event, frozen=True, kw_only=True):
+    """The market takes no bets for now."""
+
+    topic = "market.suspended"
+    reason: str | None = None
+
+
+class MarketResumed(Event, frozen=True, kw_only=True):
+    """The market takes bets again."""
+
+    topic = "market.resumed"
+
+
+class MarketClosed(Event, frozen=True, kw_only=True):
+    """The market takes no more bets."""
+
+    topic = "market.closed"
+
+
+class ResultDeclared(Event, frozen=True, kw_only=True):
+    """How every selection of the market ended; `score` is what it was derived from, if it was."""
+
+    topic = "market.result_declared"
+    results: tuple[SelectionResult, ...]
+    score: Score | None = None
+
+
+class SettlementProgressed(Event, frozen=True, kw_only=True):
+    """One transaction's worth of the market's bets was settled."""
+
+    topic = "settlement.progressed"
+    market_id: UUID
+    totals: tuple[SettlementTotal, ...]
+
+
+class SettlementCompleted(Event, frozen=True, kw_only=True):
+    """No open bet touches the market any more; `totals` are of the whole settlement."""
+
+    topic = "settlement.completed"
+    market_id: UUID
+    totals: tuple[SettlementTotal, ...]
+
+
+class OddsSnapshotTaken(Event, frozen=True, kw_only=True):
+    """A batch of quotes for one market was seen."""
+
+    topic = "odds.snapshot_taken"
+    market_id: UUID
+    quotes: tuple[Quote, ...]
+
+
+ALL_EVENTS: tuple[type[Event], ...] = (
+    AccountOpened,
+    FundsDeposited,
+    FundsReserved,
+    FundsPaidOut,
+    FundsReleased,
+    StakeReserved,
+    StakeSettled,
+    WithdrawalRequested,
+    WithdrawalCompleted,
+    WithdrawalRejected,
+    BetPlaced,
+    BetSettled,
+    MarketOpened,
+    MarketSuspended,
+    MarketResumed,
+    MarketClosed,
+    ResultDeclared,
+    SettlementProgressed,
+    SettlementCompleted,
+    OddsSnapshotTaken,
+)
+EVENT_OF_TOPIC: dict[str, type[Event]] = {event.topic: event for event in ALL_EVENTS}
+
+
+class Recorded(Struct, frozen=True):
+    """An event as the log holds it: what, where in which stream, when, who, by which command.
+
+    `position` is its place in the whole log (1, 2, 3 … without gaps), `version` its place in its stream, `trace` a
+    W3C traceparent when the command was traced.
+    """
+
+    position: int
+    stream_id: UUID
+    version: int
+    at: datetime
+    actor: str
+    command_id: UUID
+    trace: str | None
+    event: Event

@@ -1,0 +1,59 @@
+"""Money and odds: integer minor units, exact decimals, one rounding."""
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from domain.refusals import InvalidInput
+
+MAX_AMOUNT_MINOR: Final = 10**15
+"""Largest amount that one command may name, in minor units."""
+
+MAX_FUNDS_MINOR: Final = 2**53 - 1
+"""Most that an account may hold and win, in minor units: every JSON reader still reads it exactly."""
+
+MAX_ODDS: Final = Decimal(100_000)
+ODDS_PLACES: Final = 3
+
+AmountMinor = Annotated[int, Meta(gt=0, le=MAX_AMOUNT_MINOR, description="Money in minor units of its currency")]
+
+MINOR_DIGITS: Final[dict[str, int]] = {
+    "AUD": 2, "BHD": 3, "BRL": 2, "CAD": 2, "CHF": 2, "CLP": 0, "CNY": 2, "CZK": 2, "DKK": 2, "EUR": 2,
+    "GBP": 2, "HKD": 2, "HUF": 2, "ILS": 2, "INR": 2, "ISK": 0, "JPY": 0, "KES": 2, "KRW": 0, "KWD": 3,
+    "MXN": 2, "MYR": 2, "NGN": 2, "NOK": 2, "NZD": 2, "PEN": 2, "PHP": 2, "PLN": 2, "RON": 2, "SEK": 2,
+    "SGD": 2, "THB": 2, "TND": 3, "TRY": 2, "UAH": 2, "USD": 2, "UYU": 2, "VND": 0, "ZAR": 2,
+}  # fmt: skip
+"""Digits after the decimal point by ISO 4217 code; a currency that is not listed is unknown here."""
+
+
+def check_currency(code: str) -> None:
+    """Refuse a currency that is not an ISO 4217 code of this book."""
+    if code not in MINOR_DIGITS:
+        raise InvalidInput("unknown currency; use an ISO 4217 code such as EUR or GBP", field="currency")
+
+
+def check_odds(odds: Decimal, field: str = "odds") -> None:
+    """Refuse odds that are not decimal odds above 1 with at most three decimals."""
+    if not odds.is_finite():
+        raise InvalidInput("odds must be a finite number", field=field)
+    if not 1 < odds <= MAX_ODDS:
+        raise InvalidInput(f"odds must be above 1 and at most {MAX_ODDS}", field=field)
+    exponent = odds.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -ODDS_PLACES:
+        raise InvalidInput(f"odds have at most {ODDS_PLACES} decimals", field=field)
+
+
+def round_half_up(amount: Fraction) -> int:
+    """Round to a whole minor unit, halves away from zero: the only rounding of money in fairbook."""
+    whole, rest = divmod(abs(amount.numerator), amount.denominator)
+    if 2 * rest >= amount.denominator:
+        whole += 1
+    return whole if amount.numerator >= 0 else -whole
+
+
+def single_return_minor(stake_minor: int, odds: Decimal) -> int:
+    """Return of a won single, stake included, in minor units rounded half up."""
+    numerator, denominator = odds.as_integer_ratio()
+    return (2 * stake_minor * numerator + denominator) // (2 * denominator)

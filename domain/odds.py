@@ -1,0 +1,72 @@
+"""A market's prices: a stream of snapshots, and the house's own latest price for each selection."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Self
+from uuid import UUID, uuid5
+
+from msgspec import Struct
+
+from domain.events import OddsSnapshotTaken, Quote
+from domain.market import Market
+from domain.money import check_odds
+from domain.refusals import InvalidInput, PriceChanged, SelectionNotInMarket
+
+HOUSE = "house"
+"""The bookmaker whose quotes are the prices of a market that the house prices itself."""
+
+CLOCK_SKEW = timedelta(seconds=60)
+_NAMESPACE = UUID("6f1c3f0e-6b1f-5c3e-9a64-0d9f3a5f4c11")
+
+
+def odds_id(market_id: UUID) -> UUID:
+    """Give the id of the market's stream of price snapshots."""
+    return uuid5(_NAMESPACE, f"odds:{market_id}")
+
+
+class HousePrices(Struct, frozen=True):
+    """State of a market's price stream: what the house offers, with the time of each price."""
+
+    version: int
+    prices: dict[str, tuple[Decimal, datetime]] = {}
+
+    def check_price(self, selection_id: str, odds: Decimal) -> None:
+        """Refuse odds that are better than what the house offers now."""
+        offered = self.prices.get(selection_id)
+        if offered is None:
+            raise PriceChanged("the house has no price for this selection now")
+        if odds > offered[0]:
+            raise PriceChanged(f"the price is {offered[0]} now")
+
+    @classmethod
+    def start(cls, _: UUID, event: OddsSnapshotTaken) -> Self:
+        """Begin the state with the stream's first event."""
+        return cls(version=1, prices=_newer({}, event.quotes))
+
+    def evolve(self, event: OddsSnapshotTaken) -> "HousePrices":
+        """Give the state after `event`; decides nothing."""
+        return HousePrices(version=self.version + 1, prices=_newer(self.prices, event.quotes))
+
+
+def _newer(
+    prices: dict[str, tuple[Decimal, datetime]], quotes: tuple[Quote, ...]
+) -> dict[str, tuple[Decimal, datetime]]:
+    ours = {quote.selection_id: (quote.odds, quote.at) for quote in quotes if quote.bookmaker == HOUSE}
+    if not ours:
+        return prices
+    kept = {
+        selection_id: price for selection_id, price in ours.items()
+        if selection_id not in prices or price[1] >= prices[selection_id][1]
+    }  # fmt: skip
+    return prices | kept
+
+
+def take_snapshot(market: Market, quotes: tuple[Quote, ...], now: datetime) -> OddsSnapshotTaken:
+    """Decide to record a batch of quotes for one market."""
+    for quote in quotes:
+        check_odds(quote.odds, "quotes.odds")
+        if quote.selection_id not in market.selections:
+            raise SelectionNotInMarket(f"market {market.market_id} has no selection {quote.selection_id!r}")
+        if quote.at > now + CLOCK_SKEW:
+            raise InvalidInput("a quote's time lies in the future", field="quotes.at")
+    return OddsSnapshotTaken(market_id=market.market_id, quotes=quotes)

@@ -1,0 +1,123 @@
+"""Refusals: the class is the problem type, its docstring the title, its status the HTTP status (RFC 9457).
+
+Raising one changes nothing: a decision that refuses records no event.
+"""
+
+import re
+from typing import Any, ClassVar
+
+
+class Refusal(Exception):  # noqa: N818  a refusal is a rule's answer, not a fault of the program
+    """The request was refused."""
+
+    status: ClassVar[int] = 422
+    type: ClassVar[str] = "refused"
+    title: ClassVar[str] = "The request was refused."
+    by_type: ClassVar[dict[str, "type[Refusal]"]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.type = re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+        cls.title = (cls.__doc__ or cls.__name__).strip().splitlines()[0]
+        Refusal.by_type[cls.type] = cls
+
+    def __init__(self, detail: str = "", *, field: str | None = None) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.field = field
+
+
+class InvalidInput(Refusal):
+    """A field of the request is not acceptable."""
+
+    status = 422
+
+
+class Forbidden(Refusal):
+    """Your role does not allow this."""
+
+    status = 403
+
+
+class NotFound(Refusal):
+    """There is no such thing, or it is not yours."""
+
+    status = 404
+
+
+class AccountNotFound(NotFound):
+    """There is no such account, or it is not yours."""
+
+
+class WithdrawalNotFound(NotFound):
+    """There is no such withdrawal."""
+
+
+class MarketNotFound(NotFound):
+    """There is no such market."""
+
+
+class BetNotFound(NotFound):
+    """There is no such bet, or it is not yours."""
+
+
+class Conflict(Refusal):
+    """The request conflicts with what has already happened."""
+
+    status = 409
+
+
+class IdTaken(Conflict):
+    """This id already names something else."""
+
+
+class WithdrawalNotPending(Conflict):
+    """The withdrawal has already been completed or rejected."""
+
+
+class MarketStateConflict(Conflict):
+    """The market's state does not allow this step."""
+
+
+class ResultAlreadyDeclared(Conflict):
+    """A result has already been declared for this market."""
+
+
+class IdempotencyKeyReused(Refusal):
+    """This idempotency key was used before with another request."""
+
+
+class InsufficientFunds(Refusal):
+    """The account's available funds do not cover this."""
+
+
+class LimitExceeded(Refusal):
+    """A limit does not allow this."""
+
+
+class MarketNotOpen(Refusal):
+    """The market is not open for bets."""
+
+
+class SelectionNotInMarket(Refusal):
+    """The market has no such selection."""
+
+
+class PriceChanged(Refusal):
+    """The price is no longer the one that was asked for."""
+
+
+class CurrencyMismatch(Refusal):
+    """The currencies do not match."""
+
+
+class ResultNotDerivable(Refusal):
+    """The result does not settle every selection of this market."""
+
+
+class NotOffered(Refusal):
+    """This kind of bet is not offered yet."""
+
+
+class BatchRefused(Refusal):
+    """The batch was refused as a whole because one of its bets was."""

@@ -1,0 +1,115 @@
+"""Settlement rules: from results to leg multipliers to returns. Pure, exact, rounded once.
+
+Formulas and their published cases are in DOMAIN.md, "Settlement". The rules still to come (accumulators, full cover,
+Rule 4, each-way, lay) have their place here: a bet's return is its stake times a product of leg multipliers.
+"""
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Literal
+
+from domain.events import (
+    Fixture,
+    Leg,
+    MarketType,
+    Result,
+    Score,
+    SelectionResult,
+    SettledStatus,
+)
+from domain.money import round_half_up
+from domain.refusals import ResultNotDerivable
+
+VOID_FACTOR: dict[Result, Fraction] = {
+    "won": Fraction(0),
+    "lost": Fraction(0),
+    "push": Fraction(1),
+    "void": Fraction(1),
+    "half_won": Fraction(1, 2),
+    "half_lost": Fraction(1, 2),
+}
+WINNING: frozenset[Result] = frozenset({"won", "half_won"})
+Outcome = Literal["home", "draw", "away", "over", "under", "yes", "no"]
+SIDES: dict[MarketType, tuple[Outcome, ...]] = {
+    "1X2": ("home", "draw", "away"),
+    "OU": ("over", "under"),
+    "BTTS": ("yes", "no"),
+}
+
+
+def leg_multiplier(odds: Decimal, result: SelectionResult) -> Fraction:
+    """Return per unit staked on one leg: m = v + (1 − v)·r·f·o.
+
+    v is the share refunded, r whether it won, f the dead-heat factor places / tied, o the decimal odds.
+    Source: DOMAIN.md, "Settlement".
+    """
+    if result.result not in VOID_FACTOR:
+        raise ResultNotDerivable(f"a leg is not settled by {result.result!r} yet")
+    void = VOID_FACTOR[result.result]
+    if result.result not in WINNING:
+        return void
+    tie = result.dead_heat
+    factor = Fraction(tie.places, tie.tied) if tie else Fraction(1)
+    return void + (1 - void) * factor * Fraction(odds)
+
+
+def settle_single(leg: Leg, result: SelectionResult, stake_minor: int) -> tuple[SettledStatus, int]:
+    """Settle a single back bet: its status and its return in minor units, stake included, rounded half up."""
+    multiplier = leg_multiplier(leg.odds, result)
+    return _status(multiplier, Fraction(leg.odds)), round_half_up(stake_minor * multiplier)
+
+
+def _status(multiplier: Fraction, best: Fraction) -> SettledStatus:
+    if multiplier == 0:
+        return "lost"
+    if multiplier == 1:
+        return "void"
+    return "won" if multiplier == best else "part_won"
+
+
+def results_from_score(
+    market_type: MarketType, line: Decimal | None, selections: dict[str, str], fixture: Fixture, score: Score
+) -> tuple[SelectionResult, ...]:
+    """Derive every selection's result from the score, for 1X2, OU and BTTS."""
+    if market_type not in SIDES:
+        raise ResultNotDerivable(f"a {market_type} market is settled by results, not by a score, for now")
+    results = []
+    for selection_id, name in selections.items():
+        side = _side(market_type, selection_id, name, fixture)
+        if side in ("over", "under"):
+            result = _total_result(side, score, line or Decimal(0))
+        else:
+            result = "won" if side in _winning_sides(score) else "lost"
+        results.append(SelectionResult(selection_id=selection_id, result=result))
+    return tuple(results)
+
+
+def _winning_sides(score: Score) -> set[Outcome]:
+    winner: Outcome = "home" if score.home > score.away else "away" if score.away > score.home else "draw"
+    return {winner, "yes" if score.home and score.away else "no"}
+
+
+def _total_result(side: Outcome, score: Score, line: Decimal) -> Result:
+    """Over/under against a line; a quarter line is two half stakes at the lines a quarter away on either side."""
+    total = score.home + score.away
+    margin = total - line if side == "over" else line - total
+    if margin == 0:
+        return "push"
+    if abs(margin) == Decimal("0.25"):
+        return "half_won" if margin > 0 else "half_lost"
+    return "won" if margin > 0 else "lost"
+
+
+def _side(market_type: MarketType, selection_id: str, name: str, fixture: Fixture) -> Outcome:
+    """Tell which outcome a selection names: by its id, by its name, or by the name of the side that plays."""
+    sides = SIDES[market_type]
+    synonyms: dict[str, Outcome] = {side[0]: side for side in sides} | {side: side for side in sides}
+    if market_type == "1X2":
+        synonyms |= {"1": "home", "x": "draw", "2": "away"}
+        synonyms |= {team.lower(): side for team, side in ((fixture.home, sides[0]), (fixture.away, sides[2])) if team}
+    for word in (selection_id.lower(), name.lower(), name.lower().split(" ")[0]):
+        if word in synonyms:
+            return synonyms[word]
+    raise ResultNotDerivable(
+        f"selection {selection_id!r} ({name}) is none of {', '.join(sides)}: name its result in `results`"
+    )

@@ -1,0 +1,40 @@
+"""Every kind of stream behind one door: fold an event into whatever state its stream has."""
+
+from typing import cast
+from uuid import UUID
+
+from domain.account import Account
+from domain.bet import Bet
+from domain.events import (
+    AccountOpened,
+    BetPlaced,
+    Event,
+    MarketOpened,
+    OddsSnapshotTaken,
+    SettlementCompleted,
+    SettlementProgressed,
+    WithdrawalRequested,
+)
+from domain.market import Market
+from domain.odds import HousePrices
+from domain.settling import Settling
+from domain.withdrawal import Withdrawal
+
+State = Account | Bet | Market | Withdrawal | Settling | HousePrices
+
+STATE_OF_FIRST_EVENT: dict[type[Event], type[State]] = {
+    AccountOpened: Account,
+    BetPlaced: Bet,
+    MarketOpened: Market,
+    WithdrawalRequested: Withdrawal,
+    SettlementProgressed: Settling,
+    SettlementCompleted: Settling,
+    OddsSnapshotTaken: HousePrices,
+}
+
+
+def evolve(state: State | None, stream_id: UUID, event: Event) -> State:
+    """Give the state of `stream_id` after `event`; `state` is None before its first event."""
+    if state is None:
+        return cast(State, STATE_OF_FIRST_EVENT[type(event)].start(stream_id, event))  # type: ignore[arg-type]
+    return cast(State, state.evolve(event))  # type: ignore[arg-type]
