@@ -1,0 +1,174 @@
+"""What the environment may say, read once at the start of a process."""
+
+import difflib
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar, get_args
+from urllib.parse import urlsplit
+
+Environment = Literal["development", "production"]
+
+ENVIRONMENTS: tuple[str, ...] = get_args(Environment)
+DEFAULT_PORT = 8080
+PORT_MAX = 65_535
+
+_OWN_VARIABLES = frozenset(
+    {
+        "FAIRBOOK_ENV",
+        "FAIRBOOK_HOME",
+        "FAIRBOOK_HOST",
+        "FAIRBOOK_PORT",
+        "FAIRBOOK_SECRET",
+        "FAIRBOOK_TRACE_RATIO",
+    }
+)
+# Kubernetes sets these by itself in every pod beside a Service named fairbook.
+_KUBERNETES_PREFIXES = ("FAIRBOOK_SERVICE_", "FAIRBOOK_PORT_")
+
+
+class SettingsError(Exception):
+    """The environment says something that fairbook cannot use; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The environment of one process, checked.
+
+    `database_url`, `nats_url` and `redis_url` are None when unset: `fairbook up` then starts that
+    server itself. What OpenTelemetry needs (`OTEL_*`), its SDK reads by itself.
+    """
+
+    database_url: str | None
+    nats_url: str | None
+    redis_url: str | None
+    secret: str | None
+    home: Path
+    host: str
+    port: int
+    environment: Environment
+    trace_ratio: float
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str] = os.environ) -> "Settings":
+        """Read and check the variables.
+
+        Raises:
+            SettingsError: one is malformed, or starts with FAIRBOOK_ and is none of fairbook's.
+        """
+        _refuse_unknown(variables)
+        return cls(
+            database_url=_url(variables, "DATABASE_URL", ("postgresql", "postgres")),
+            nats_url=_url(variables, "NATS_URL", ("nats", "tls")),
+            redis_url=_url(variables, "REDIS_URL", ("redis", "rediss", "valkey", "valkeys")),
+            secret=variables.get("FAIRBOOK_SECRET") or None,
+            home=_home(variables),
+            host=variables.get("FAIRBOOK_HOST") or "127.0.0.1",
+            port=_parsed(variables, "FAIRBOOK_PORT", _port, DEFAULT_PORT, "a number, 1 to 65535"),
+            environment=_environment(variables),
+            trace_ratio=_parsed(
+                variables, "FAIRBOOK_TRACE_RATIO", _ratio, 0.01, "a number from 0 (no traces) to 1"
+            ),
+        )
+
+    def require_database_url(self) -> str:
+        """The URL of PostgreSQL; raises SettingsError when unset."""
+        return self._required("DATABASE_URL", self.database_url)
+
+    def require_nats_url(self) -> str:
+        """The URL of NATS; raises SettingsError when unset."""
+        return self._required("NATS_URL", self.nats_url)
+
+    @staticmethod
+    def _required(name: str, value: str | None) -> str:
+        if value is None:
+            raise SettingsError(
+                f"{name} is not set. `fairbook up` starts the servers and sets it for the API and "
+                f"the workers; elsewhere, set {name} to the server's URL."
+            )
+        return value
+
+
+def _refuse_unknown(variables: Mapping[str, str]) -> None:
+    for name in variables:
+        if not name.startswith("FAIRBOOK_") or name in _OWN_VARIABLES:
+            continue
+        if name.startswith(_KUBERNETES_PREFIXES):
+            continue
+        near = difflib.get_close_matches(name, _OWN_VARIABLES, n=1)
+        meant = (
+            f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(_OWN_VARIABLES))}"
+        )
+        raise SettingsError(f"{name} is not a setting of fairbook ({meant}). Unset or rename it.")
+
+
+def _url(variables: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str | None:
+    value = variables.get(name)
+    if not value:
+        return None
+    if urlsplit(value).scheme not in schemes:
+        # The value may hold a password: never repeat it.
+        raise SettingsError(
+            f"{name} must start with {schemes[0]}://, for example {_EXAMPLES[name]}"
+        )
+    return value
+
+
+_EXAMPLES = {
+    "DATABASE_URL": "postgresql://fairbook:PASSWORD@HOST:5432/fairbook",
+    "NATS_URL": "nats://fairbook:PASSWORD@HOST:4222",
+    "REDIS_URL": "redis://:PASSWORD@HOST:6379/0",
+}
+
+
+def _home(variables: Mapping[str, str]) -> Path:
+    if value := variables.get("FAIRBOOK_HOME"):
+        return Path(value).expanduser().absolute()
+    if os.geteuid() == 0:
+        # Root's own home is closed to the unprivileged account that the servers run as.
+        return Path("/var/lib/fairbook")
+    state = variables.get("XDG_STATE_HOME")
+    return (Path(state) if state else Path.home() / ".local" / "state") / "fairbook"
+
+
+def _environment(variables: Mapping[str, str]) -> Environment:
+    match variables.get("FAIRBOOK_ENV") or "development":
+        case "development":
+            return "development"
+        case "production":
+            return "production"
+        case other:
+            raise SettingsError(
+                f"FAIRBOOK_ENV is {other!r}; set it to {' or '.join(ENVIRONMENTS)}."
+            )
+
+
+T = TypeVar("T")
+
+
+def _parsed(
+    variables: Mapping[str, str], name: str, parse: Callable[[str], T], default: T, expected: str
+) -> T:
+    value = variables.get(name)
+    if not value:
+        return default
+    try:
+        return parse(value)
+    except ValueError:
+        raise SettingsError(f"{name} is {value!r}; set it to {expected}, or unset it.") from None
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 1 <= port <= PORT_MAX:
+        raise ValueError(text)
+    return port
+
+
+def _ratio(text: str) -> float:
+    ratio = float(text)
+    if not (math.isfinite(ratio) and 0 <= ratio <= 1):
+        raise ValueError(text)
+    return ratio
