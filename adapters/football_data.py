@@ -1,4 +1,4 @@
-"""Reads the season files of football-data.co.uk: results with the prices of several bookmakers.
+"""Read the season files of football-data.co.uk: results with the prices of several bookmakers.
 
 Columns: DOMAIN.md, "Feed shapes", and the notes that football-data.co.uk publishes beside its files.
 """
@@ -6,19 +6,22 @@ Columns: DOMAIN.md, "Feed shapes", and the notes that football-data.co.uk publis
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from adapters.football_data_columns import COMPETITIONS, LINES, PRICE_COLUMNS, PriceColumn
+from domain.events import Fixture, MarketType, Quote, Score
+from domain.money import check_odds
+from domain.refusals import InvalidInput
+
 UK = ZoneInfo("Europe/London")
 SPORT = "football"
-GOALS_LINE = Decimal("2.5")
 
 # A constant of the import's identity: another value would import every fixture a second time.
 NAMESPACE = UUID("5d0f6d0e-5e0c-5c7b-9f5e-0d6b6a1f7c11")
@@ -33,93 +36,27 @@ COLLECTION_TIME = time(15, 0)
 FIRST_TWO_DIGIT_YEAR = 69
 YEARS = range(1900, 2100)
 
-COMPETITIONS: Mapping[str, str] = {
-    "E0": "Premier League",
-    "E1": "Championship",
-    "E2": "League One",
-    "E3": "League Two",
-    "EC": "National League",
-    "SC0": "Scottish Premiership",
-    "SC1": "Scottish Championship",
-    "SC2": "Scottish League One",
-    "SC3": "Scottish League Two",
-    "D1": "Bundesliga",
-    "D2": "2. Bundesliga",
-    "I1": "Serie A",
-    "I2": "Serie B",
-    "SP1": "La Liga",
-    "SP2": "Segunda División",
-    "F1": "Ligue 1",
-    "F2": "Ligue 2",
-    "N1": "Eredivisie",
-    "B1": "Belgian Pro League",
-    "P1": "Primeira Liga",
-    "T1": "Süper Lig",
-    "G1": "Super League Greece",
-}
-
-# Column prefix -> bookmaker. Max, Avg (and Betbrain's BbMx, BbAv) sum up others, so they are not here.
-BOOKMAKERS: Mapping[str, str] = {
-    "1XB": "1xbet",
-    "B365": "bet365",
-    "BF": "betfair",
-    "BFD": "betfred",
-    "BFE": "betfair_exchange",
-    "BMGM": "betmgm",
-    "BS": "blue_square",
-    "BV": "betvictor",
-    "BW": "bwin",
-    "CL": "coral",
-    "GB": "gamebookers",
-    "IW": "interwetten",
-    "LB": "ladbrokes",
-    "P": "pinnacle",
-    "PS": "pinnacle",
-    "SB": "sportingbet",
-    "SJ": "stan_james",
-    "SO": "sporting_odds",
-    "SY": "stanleybet",
-    "VC": "vc_bet",
-    "WH": "william_hill",
-}
-
-MarketType = Literal["1X2", "OU"]
-OUTCOMES: tuple[tuple[str, MarketType, str], ...] = (
-    ("H", "1X2", "home"),
-    ("D", "1X2", "draw"),
-    ("A", "1X2", "away"),
-    (">2.5", "OU", "over"),
-    ("<2.5", "OU", "under"),
-)
-
 
 class FootballDataError(ValueError):
     """The file as a whole is not a football-data.co.uk season file."""
 
 
-class Quote(Struct, frozen=True):
-    """One bookmaker's price of one selection; odds are decimal, exact, with at most 3 decimals."""
+class PricedMarket(Struct, frozen=True):
+    """A market of a fixture with its bookmakers' prices, opening before closing."""
 
-    bookmaker: str
+    market_id: UUID
     type: MarketType
-    selection_id: str
-    odds: Decimal
-    closing: bool
+    line: Decimal | None
+    quotes: tuple[Quote, ...]
 
 
 class Match(Struct, frozen=True):
-    """One played or coming fixture with its prices; goals are None until it has been played."""
+    """One played or coming fixture with its two markets; `score` is None until it has been played."""
 
-    fixture_id: UUID
     line_number: int
-    division: str
-    competition: str
-    starts_at: datetime
-    home: str
-    away: str
-    home_goals: int | None
-    away_goals: int | None
-    quotes: tuple[Quote, ...]
+    fixture: Fixture
+    score: Score | None
+    markets: tuple[PricedMarket, ...]
 
 
 class Rejected(Struct, frozen=True):
@@ -143,18 +80,18 @@ class _RowError(ValueError):
 
 
 def fixture_id(division: str, played_on: date, home: str, away: str) -> UUID:
-    """The same UUID for the same fixture in every import."""
+    """Give a fixture the same UUID in every import."""
     return uuid5(NAMESPACE, f"{division}/{played_on.isoformat()}/{home}/{away}")
 
 
 def market_id(fixture: UUID, market_type: MarketType, line: Decimal | None = None) -> UUID:
-    """The same UUID for the same market of a fixture in every import."""
+    """Give a fixture's market the same UUID in every import."""
     kind = market_type if line is None else f"{market_type}/{line.normalize():f}"
     return uuid5(fixture, kind)
 
 
 def opening_at(starts_at: datetime) -> datetime:
-    """When the pre-match prices were collected (UTC): the last Tuesday or Friday afternoon before."""
+    """Tell when the pre-match prices were collected (UTC): the last Tuesday or Friday afternoon before."""
     local = starts_at.astimezone(UK)
     for days in range(8):
         day = local.date() - timedelta(days=days)
@@ -165,7 +102,7 @@ def opening_at(starts_at: datetime) -> datetime:
 
 
 def read_season(path: Path) -> SeasonFile:
-    """Reads one season file; raises FootballDataError when the file has no usable header."""
+    """Read one season file; raises FootballDataError when the file has no usable header."""
     try:
         return parse_season(path.read_bytes())
     except FootballDataError as error:
@@ -173,30 +110,39 @@ def read_season(path: Path) -> SeasonFile:
 
 
 def parse_season(content: bytes) -> SeasonFile:
-    """Reads a season file's bytes (UTF-8 with or without BOM, else Windows-1252)."""
+    """Read a season file's bytes (UTF-8 with or without BOM, else Windows-1252)."""
     reader = csv.reader(io.StringIO(_decode(content), newline=""))
     columns = _header(reader)
-    price_columns = _price_columns(columns)
-    matches: list[Match] = []
+    price_columns = [column for column in PRICE_COLUMNS if column.name in columns]
+    matches: dict[UUID, Match] = {}
     rejected_rows: list[Rejected] = []
     rejected_quotes: list[Rejected] = []
-    seen: dict[UUID, int] = {}
     for line_number, cells in _rows(reader, rejected_rows):
         row = {name: cells[at].strip() for name, at in columns.items() if at < len(cells)}
         if not any(row.values()):
             continue
-        quotes, broken = _quotes(line_number, row, price_columns)
         try:
-            match = _match(line_number, row, quotes)
-            if match.fixture_id in seen:
-                raise _RowError(f"repeats the fixture of line {seen[match.fixture_id]}")
+            identity, fixture = _fixture(row)
+            if identity in matches:
+                first = matches[identity].line_number
+                raise _RowError(f"repeats the fixture of line {first}")
+            score = _score(row)
         except _RowError as error:
             rejected_rows.append(Rejected(line_number, str(error)))
             continue
-        seen[match.fixture_id] = line_number
-        matches.append(match)
+        prices, broken = _prices(line_number, row, price_columns)
+        markets = tuple(
+            PricedMarket(
+                market_id(identity, market_type, line),
+                market_type,
+                line,
+                _quotes(prices, market_type, fixture.starts_at),
+            )
+            for market_type, line in LINES.items()
+        )
+        matches[identity] = Match(line_number, fixture, score, markets)
         rejected_quotes.extend(broken)
-    return SeasonFile(tuple(matches), tuple(rejected_rows), tuple(rejected_quotes))
+    return SeasonFile(tuple(matches.values()), tuple(rejected_rows), tuple(rejected_quotes))
 
 
 def _decode(content: bytes) -> str:
@@ -227,20 +173,10 @@ def _header(reader: Iterator[list[str]]) -> dict[str, int]:
     return columns
 
 
-def _price_columns(columns: Mapping[str, int]) -> list[tuple[str, str, MarketType, str, bool]]:
-    return [
-        (column, bookmaker, market_type, selection_id, closing)
-        for prefix, bookmaker in BOOKMAKERS.items()
-        for closing in (False, True)
-        for suffix, market_type, selection_id in OUTCOMES
-        if (column := f"{prefix}{'C' if closing else ''}{suffix}") in columns
-    ]
-
-
 def _rows(
     reader: Iterator[list[str]], rejected_rows: list[Rejected]
 ) -> Iterator[tuple[int, list[str]]]:
-    """Each row with the number of the line that it starts on."""
+    """Give each row with the number of the line that it starts on."""
     while True:
         line_number = reader.line_num + 1  # type: ignore[attr-defined]
         try:
@@ -251,26 +187,21 @@ def _rows(
             return
 
 
-def _match(line_number: int, row: Mapping[str, str], quotes: tuple[Quote, ...]) -> Match:
+def _fixture(row: Mapping[str, str]) -> tuple[UUID, Fixture]:
     division, home, away = (_required(row, name) for name in ("Div", "HomeTeam", "AwayTeam"))
     if home == away:
         raise _RowError(f"{home} cannot play itself")
     played_on = _date(_required(row, "Date"))
     kick_off = _time(row.get("Time", ""))
-    home_goals, away_goals = _goals(row, "FTHG"), _goals(row, "FTAG")
-    if (home_goals is None) != (away_goals is None):
-        raise _RowError("only one side's goals are given")
-    return Match(
-        fixture_id=fixture_id(division, played_on, home, away),
-        line_number=line_number,
-        division=division,
+    identity = fixture_id(division, played_on, home, away)
+    return identity, Fixture(
+        sport=SPORT,
         competition=COMPETITIONS.get(division, division),
+        name=f"{home} v {away}",
         starts_at=datetime.combine(played_on, kick_off, tzinfo=UK).astimezone(UTC),
+        fixture_id=identity,
         home=home,
         away=away,
-        home_goals=home_goals,
-        away_goals=away_goals,
-        quotes=quotes,
     )
 
 
@@ -306,6 +237,15 @@ def _time(text: str) -> time:
     raise _RowError(f"Time {text!r} is not hh:mm")
 
 
+def _score(row: Mapping[str, str]) -> Score | None:
+    home, away = _goals(row, "FTHG"), _goals(row, "FTAG")
+    if home is None and away is None:
+        return None
+    if home is None or away is None:
+        raise _RowError("only one side's goals are given")
+    return Score(home, away)
+
+
 def _goals(row: Mapping[str, str], name: str) -> int | None:
     text = row.get(name, "")
     if not text:
@@ -316,33 +256,46 @@ def _goals(row: Mapping[str, str], name: str) -> int | None:
     return int(text.partition(".")[0])
 
 
-def _quotes(
-    line_number: int,
-    row: Mapping[str, str],
-    price_columns: list[tuple[str, str, MarketType, str, bool]],
-) -> tuple[tuple[Quote, ...], list[Rejected]]:
-    quotes: dict[tuple[str, MarketType, str, bool], Quote] = {}
+def _prices(
+    line_number: int, row: Mapping[str, str], columns: Iterable[PriceColumn]
+) -> tuple[list[tuple[PriceColumn, Decimal]], list[Rejected]]:
+    prices: list[tuple[PriceColumn, Decimal]] = []
     broken: list[Rejected] = []
-    for column, bookmaker, market_type, selection_id, closing in price_columns:
-        text = row.get(column, "")
-        if not text:
-            continue
-        odds = _odds(text)
-        if odds is None:
-            reason = f"{text!r} is not decimal odds above 1 with at most 3 decimals"
-            broken.append(Rejected(line_number, reason, column))
+    for column in columns:
+        if text := row.get(column.name, ""):
+            try:
+                prices.append((column, _odds(text)))
+            except InvalidInput as error:
+                broken.append(Rejected(line_number, f"{text!r}: {error.detail}", column.name))
+    return prices, broken
+
+
+def _odds(text: str) -> Decimal:
+    if not re.fullmatch(r"\d{1,20}(\.\d{1,20})?", text, re.ASCII):
+        raise InvalidInput("not a decimal number")
+    odds = Decimal(text).normalize()
+    check_odds(odds)
+    # normalize() writes 10 as 1E+1, which no bookmaker does.
+    return odds.quantize(Decimal(1)) if odds == odds.to_integral_value() else odds
+
+
+def _quotes(
+    prices: Iterable[tuple[PriceColumn, Decimal]], market_type: MarketType, starts_at: datetime
+) -> tuple[Quote, ...]:
+    quotes: dict[tuple[bool, str, str], Quote] = {}
+    opening = opening_at(starts_at)
+    for column, odds in prices:
+        if column.type != market_type:
             continue
         # Pinnacle has two prefixes; where a file had both, the first column speaks for it.
-        key = (bookmaker, market_type, selection_id, closing)
-        quotes.setdefault(key, Quote(bookmaker, market_type, selection_id, odds, closing))
-    return tuple(quotes.values()), broken
-
-
-def _odds(text: str) -> Decimal | None:
-    if not re.fullmatch(r"\d{1,6}(\.\d{1,3}0*)?", text, re.ASCII):
-        return None
-    odds = Decimal(text).normalize()
-    if odds <= 1:
-        return None
-    # normalize() writes 10 as 1E+1, which JSON readers take for a float.
-    return odds.quantize(Decimal(1)) if odds == odds.to_integral_value() else odds
+        quotes.setdefault(
+            (column.closing, column.bookmaker, column.selection_id),
+            Quote(
+                bookmaker=column.bookmaker,
+                selection_id=column.selection_id,
+                odds=odds,
+                at=starts_at if column.closing else opening,
+                closing=column.closing,
+            ),
+        )
+    return tuple(sorted(quotes.values(), key=lambda quote: quote.closing))

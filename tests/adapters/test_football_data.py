@@ -1,6 +1,6 @@
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,18 +10,24 @@ from hypothesis import strategies as st
 
 from adapters.football_data import (
     FootballDataError,
-    Quote,
+    Match,
     Rejected,
     SeasonFile,
+    fixture_id,
     market_id,
     opening_at,
     parse_season,
     read_season,
 )
+from domain.events import Fixture, Quote, Score
 
 HEADER = "Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR,B365H,B365D,B365A,B365>2.5,B365<2.5,PSCH\n"
 ROW = "E0,11/08/2023,20:00,Burnley,Man City,0,3,A,8,5.5,1.33,1.67,2.2,9.62\n"
 DATA = Path(os.environ.get("FAIRBOOK_DATA", Path(__file__).parents[2] / "../shared/data"))
+
+
+def quotes_of(match: Match) -> list[Quote]:
+    return [quote for market in match.markets for quote in market.quotes]
 
 
 def parse(text: str, encoding: str = "utf-8") -> SeasonFile:
@@ -30,37 +36,57 @@ def parse(text: str, encoding: str = "utf-8") -> SeasonFile:
 
 def test_a_match_carries_its_teams_goals_and_kick_off_in_utc() -> None:
     match = parse(HEADER + ROW).matches[0]
-    assert (match.competition, match.home, match.away) == ("Premier League", "Burnley", "Man City")
-    assert (match.home_goals, match.away_goals) == (0, 3)
-    assert match.starts_at == datetime(2023, 8, 11, 19, 0, tzinfo=UTC)  # 20:00 British Summer Time
-    assert match.line_number == 2
+    assert match == Match(
+        line_number=2,
+        fixture=Fixture(
+            sport="football",
+            competition="Premier League",
+            name="Burnley v Man City",
+            starts_at=datetime(2023, 8, 11, 19, 0, tzinfo=UTC),  # 20:00 British Summer Time
+            fixture_id=fixture_id("E0", date(2023, 8, 11), "Burnley", "Man City"),
+            home="Burnley",
+            away="Man City",
+        ),
+        score=Score(0, 3),
+        markets=match.markets,
+    )
 
 
 def test_kick_off_in_winter_is_utc_as_printed() -> None:
     row = ROW.replace("11/08/2023", "26/12/2023")
-    assert parse(HEADER + row).matches[0].starts_at == datetime(2023, 12, 26, 20, 0, tzinfo=UTC)
+    assert parse(HEADER + row).matches[0].fixture.starts_at == datetime(
+        2023, 12, 26, 20, 0, tzinfo=UTC
+    )
 
 
 def test_quotes_are_exact_and_closing_prices_are_kept_apart() -> None:
-    assert parse(HEADER + ROW).matches[0].quotes == (
-        Quote("bet365", "1X2", "home", Decimal(8), False),
-        Quote("bet365", "1X2", "draw", Decimal("5.5"), False),
-        Quote("bet365", "1X2", "away", Decimal("1.33"), False),
-        Quote("bet365", "OU", "over", Decimal("1.67"), False),
-        Quote("bet365", "OU", "under", Decimal("2.2"), False),
-        Quote("pinnacle", "1X2", "home", Decimal("9.62"), True),
+    opening = datetime(2023, 8, 11, 14, 0, tzinfo=UTC)
+    kick_off = datetime(2023, 8, 11, 19, 0, tzinfo=UTC)
+    match_odds, totals = parse(HEADER + ROW).matches[0].markets
+    assert (match_odds.type, match_odds.line) == ("1X2", None)
+    assert match_odds.quotes == (
+        Quote("bet365", "home", Decimal(8), opening),
+        Quote("bet365", "draw", Decimal("5.5"), opening),
+        Quote("bet365", "away", Decimal("1.33"), opening),
+        Quote("pinnacle", "home", Decimal("9.62"), kick_off, closing=True),
+    )
+    assert (totals.type, totals.line) == ("OU", Decimal("2.5"))
+    assert totals.quotes == (
+        Quote("bet365", "over", Decimal("1.67"), opening),
+        Quote("bet365", "under", Decimal("2.2"), opening),
     )
 
 
 def test_max_and_avg_columns_are_not_bookmakers() -> None:
     header = "Div,Date,HomeTeam,AwayTeam,MaxH,AvgH,MaxCH,AvgC>2.5,BbMxH,WHH\n"
     match = parse(header + "E0,11/08/2023,A,B,9,9,9,9,9,2.5\n").matches[0]
-    assert [quote.bookmaker for quote in match.quotes] == ["william_hill"]
+    assert [quote.bookmaker for quote in quotes_of(match)] == ["william_hill"]
 
 
 def test_betfair_draw_is_not_mistaken_for_betfred() -> None:
     header = "Div,Date,HomeTeam,AwayTeam,BFH,BFD,BFA,BFDH,BFDD,BFDA\n"
-    quotes = parse(header + "E0,11/08/2023,A,B,2.1,3.1,4.1,2.2,3.2,4.2\n").matches[0].quotes
+    season = parse(header + "E0,11/08/2023,A,B,2.1,3.1,4.1,2.2,3.2,4.2\n")
+    quotes = quotes_of(season.matches[0])
     assert {(q.bookmaker, q.selection_id): str(q.odds) for q in quotes} == {
         ("betfair", "home"): "2.1",
         ("betfair", "draw"): "3.1",
@@ -89,14 +115,17 @@ def test_harmless_variations_give_the_same_matches(content: bytes) -> None:
 
 
 def test_windows_1252_names_are_read() -> None:
-    assert parse(HEADER + ROW.replace("Burnley", "Málaga"), "cp1252").matches[0].home == "Málaga"
+    assert (
+        parse(HEADER + ROW.replace("Burnley", "Málaga"), "cp1252").matches[0].fixture.home
+        == "Málaga"
+    )
 
 
 def test_a_file_without_time_column_takes_the_usual_kick_off() -> None:
     match = parse("Div,Date,HomeTeam,AwayTeam\nE0,15/01/05,Everton,Arsenal\n").matches[0]
-    assert match.starts_at == datetime(2005, 1, 15, 15, 0, tzinfo=UTC)
-    assert (match.home_goals, match.away_goals) == (None, None)
-    assert match.quotes == ()
+    assert match.fixture.starts_at == datetime(2005, 1, 15, 15, 0, tzinfo=UTC)
+    assert match.score is None
+    assert quotes_of(match) == []
 
 
 @pytest.mark.parametrize(
@@ -104,7 +133,7 @@ def test_a_file_without_time_column_takes_the_usual_kick_off() -> None:
 )
 def test_years_of_two_digits_are_those_that_the_files_cover(text: str, year: int) -> None:
     match = parse(f"Div,Date,HomeTeam,AwayTeam\nE0,{text},Everton,Arsenal\n").matches[0]
-    assert match.starts_at.year == year
+    assert match.fixture.starts_at.year == year
 
 
 @pytest.mark.parametrize(
@@ -130,7 +159,7 @@ def test_an_unusable_row_is_rejected_by_number_and_harms_no_other(
     good = ROW.replace("Burnley", "Luton")
     season = parse(HEADER + ROW.replace(before, after, 1) + good)
     assert season.rejected_rows == (Rejected(2, reason),)
-    assert [match.home for match in season.matches] == ["Luton"]
+    assert [match.fixture.home for match in season.matches] == ["Luton"]
 
 
 def test_a_repeated_fixture_is_rejected() -> None:
@@ -146,13 +175,13 @@ def test_broken_odds_are_left_out_by_line_and_column(text: str) -> None:
     season = parse(HEADER + ROW.replace(",8,", f',"{text}",'))
     [rejected] = season.rejected_quotes
     assert (rejected.line_number, rejected.column) == (2, "B365H")
-    assert len(season.matches[0].quotes) == 5
+    assert len(quotes_of(season.matches[0])) == 5
     assert season.rejected_rows == ()
 
 
 def test_missing_odds_and_short_rows_are_no_fault() -> None:
     season = parse(HEADER + "E0,11/08/2023,20:00,Burnley,Man City,0,3,A,,5.5\n")
-    assert [quote.selection_id for quote in season.matches[0].quotes] == ["draw"]
+    assert [quote.selection_id for quote in quotes_of(season.matches[0])] == ["draw"]
     assert season.rejected_rows == season.rejected_quotes == ()
 
 
@@ -178,23 +207,19 @@ def test_an_oversized_field_is_a_rejected_row() -> None:
     assert len(season.matches) == 1
 
 
-def test_ids_are_the_same_in_every_import_and_differ_between_markets() -> None:
-    first, second = parse(HEADER + ROW).matches[0], parse(HEADER + ROW).matches[0]
-    assert first.fixture_id == second.fixture_id
-    markets = {
-        market_id(first.fixture_id, "1X2"),
-        market_id(first.fixture_id, "OU", Decimal("2.5")),
-        market_id(first.fixture_id, "OU", Decimal("3.5")),
-    }
-    assert len(markets) == 3
-    same_line = market_id(first.fixture_id, "OU", Decimal("2.50"))
-    assert same_line == market_id(first.fixture_id, "OU", Decimal("2.5"))
+def test_ids_are_the_same_in_every_import() -> None:
+    match = parse(HEADER + ROW).matches[0]
+    assert str(match.fixture.fixture_id) == "808ee122-72fb-5f97-94a0-cec273799ef7"
+    assert [str(market.market_id) for market in match.markets] == [
+        "e4671326-203a-5659-91b6-97c687c7aa23",
+        "0ce10205-c54f-52f0-9c53-b32d230f535d",
+    ]
 
 
-def test_ids_never_change() -> None:
-    fixture = parse(HEADER + ROW).matches[0].fixture_id
-    assert str(fixture) == "808ee122-72fb-5f97-94a0-cec273799ef7"
-    assert str(market_id(fixture, "OU", Decimal("2.5"))) == "0ce10205-c54f-52f0-9c53-b32d230f535d"
+def test_a_line_is_the_same_however_it_is_written() -> None:
+    fixture = fixture_id("E0", date(2023, 8, 11), "Burnley", "Man City")
+    written = [market_id(fixture, "OU", Decimal(line)) for line in ("2.5", "2.50", "3.5")]
+    assert written[0] == written[1] != written[2]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +244,7 @@ def test_no_bytes_get_anything_but_a_season_or_a_clear_refusal(tail: bytes) -> N
         season = parse_season(HEADER.encode() + tail)
     except FootballDataError:
         return
-    assert all(quote.odds > 1 for match in season.matches for quote in match.quotes)
+    assert all(quote.odds > 1 for match in season.matches for quote in quotes_of(match))
 
 
 @given(
@@ -250,7 +275,7 @@ def test_real_seasons_are_read_whole() -> None:
     # Two closing prices in that file are printed as 0.
     assert broken == {"E0_2122": [(168, "B365C>2.5"), (168, "B365C<2.5")]}
     season = rows["E0_2324"]
-    assert {quote.bookmaker for match in season.matches for quote in match.quotes} == {
+    assert {quote.bookmaker for match in season.matches for quote in quotes_of(match)} == {
         "bet365",
         "bwin",
         "interwetten",
@@ -258,4 +283,4 @@ def test_real_seasons_are_read_whole() -> None:
         "vc_bet",
         "william_hill",
     }
-    assert all(match.home_goals is not None for match in season.matches)
+    assert all(match.score is not None for match in season.matches)
