@@ -1,0 +1,60 @@
+"""The servers that every test shares, and a database for each test that wants one."""
+
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from adapters.embedded import EmbeddedServers
+
+
+def open_temporary_folder() -> Path:
+    """A folder that the servers' account can enter, also as root, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="fairbook-test-"))
+    folder.chmod(0o711)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[EmbeddedServers]:
+    """PostgreSQL, NATS and Valkey, started once. What the environment names is left alone."""
+    folder = open_temporary_folder()
+
+    def report(line: str) -> None:
+        print(line, file=sys.stderr)
+
+    with EmbeddedServers(folder, report, environment={}) as running:
+        yield running
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database_url(servers: EmbeddedServers) -> Iterator[str]:
+    """An empty database of this test's own."""
+    name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
+    server_url = servers.urls.database
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield server_url.rpartition("/")[0] + "/" + name
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A temporary folder for servers of a test's own, enterable by their account."""
+    folder = open_temporary_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Asynchronous tests (`@pytest.mark.anyio`) run once, on asyncio."""
+    return "asyncio"
