@@ -51,7 +51,7 @@ VIRTUAL_ENV=.venv .boot/bin/uv pip sync --no-python-downloads --require-hashes -
 # The checkout's own packages import from any working folder.
 site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 echo "$root" >"$site/fairbook-checkout.pth"
-printf '#!/bin/sh\nexec "%s/.venv/bin/python" -m fairbook "$@"\n' "$root" >.venv/bin/fairbook
+printf '#!/bin/sh\nexec "%s/.venv/bin/python" -P -m fairbook "$@"\n' "$root" >.venv/bin/fairbook
 chmod 755 .venv/bin/fairbook
 
 state >"$stamp"

@@ -94,7 +94,7 @@ class Postgres(Server):
             return False
         return (
             len(lines) > _PIDFILE_STATUS
-            and lines[_PIDFILE_PID] == str(self.pid)
+            and lines[_PIDFILE_PID] == str(self.child.pid)
             and lines[_PIDFILE_STATUS].strip() == "ready"
         )
 

@@ -101,17 +101,17 @@ class EmbeddedServers:
 
     def pid(self, name: str) -> int:
         """The pid of a server's main process."""
-        return self._server(name).pid
+        return self._server(name).child.pid
 
     def kill(self, name: str) -> None:
         """End a server as a power cut would, and wait until its process is gone."""
-        self._server(name).kill()
+        self._server(name).child.kill()
 
     def start_again(self, name: str) -> None:
         """Start a server that has exited, on the port that its clients know; wait until ready."""
         server = self._server(name)
-        if not server.has_exited():
-            raise EmbeddedError(f"{name} still runs (pid {server.pid})")
+        if server.child.exit_status is None:
+            raise EmbeddedError(f"{name} still runs (pid {server.child.pid})")
         server.prepare()
         server.start()
         self._wait_ready([server], may_move=False)
@@ -119,7 +119,7 @@ class EmbeddedServers:
     def restart(self, name: str) -> None:
         """Stop a server in good order and start it again on the same port."""
         server = self._server(name)
-        server.ask_to_stop()
+        server.child.ask_to_stop()
         server.wait_stopped()
         self.start_again(name)
 
@@ -161,7 +161,7 @@ class EmbeddedServers:
                 server.refuse_if_exited()
             ready = [server for server in waiting if server.is_ready()]
             for server in ready:
-                self._report(f"{server.name}: ready on port {server.port} (pid {server.pid})")
+                self._report(f"{server.name}: ready on port {server.port} (pid {server.child.pid})")
             waiting = [server for server in waiting if server not in ready]
             if waiting and time.monotonic() > give_up_at:
                 names = ", ".join(server.name for server in waiting)
@@ -169,7 +169,7 @@ class EmbeddedServers:
 
     def _stop_all(self) -> None:
         for server in self._servers.values():
-            server.ask_to_stop()
+            server.child.ask_to_stop()
         for server in self._servers.values():
             server.wait_stopped()
         self._servers.clear()
