@@ -1,6 +1,7 @@
 """Refusals: the class is the problem type, its docstring the title, its status the HTTP status (RFC 9457).
 
-Raising one changes nothing: a decision that refuses records no event.
+Raising one changes nothing: a decision that refuses records no event. `replayed` says that it is a first answer given
+again.
 """
 
 import re
@@ -25,6 +26,7 @@ class Refusal(Exception):  # noqa: N818  a refusal is a rule's answer, not a fau
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.field = field
+        self.replayed = False
 
 
 class InvalidInput(Refusal):

@@ -1,0 +1,1 @@
+"""The ledger's store in PostgreSQL: codec, log, projections' connection and readers."""

@@ -1,0 +1,36 @@
+"""Snapshots of the streams that grow without end: accounts, and the house's prices.
+
+They only save time: a state is always what folding its stream gives. `SNAPSHOT_VERSION` is raised when the struct of
+a state changes; older snapshots are then ignored until they are written again.
+"""
+
+from typing import Final
+
+import msgspec
+
+from domain.account import Account
+from domain.odds import HousePrices
+from domain.streams import State
+
+SNAPSHOT_VERSION: Final = 1
+_SHAPE_OF: Final[dict[type, str]] = {
+    kind: f"{kind.__name__}.{SNAPSHOT_VERSION}" for kind in (Account, HousePrices)
+}
+SHAPES: Final = list(_SHAPE_OF.values())
+_decode: Final = {shape: msgspec.msgpack.Decoder(kind).decode for kind, shape in _SHAPE_OF.items()}
+_encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
+
+
+def shape_of(state: State) -> str | None:
+    """Give the shape under which a state is kept, None when its stream stays short."""
+    return _SHAPE_OF.get(type(state))
+
+
+def encode_snapshot(state: State) -> bytes:
+    """Encode a state."""
+    return _encode(state)
+
+
+def decode_snapshot(shape: str, state: bytes) -> State:
+    """Decode a state of one of SHAPES."""
+    return _decode[shape](state)

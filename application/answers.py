@@ -1,0 +1,113 @@
+"""What an accepted command answers; every answer carries the position of the command's last event."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from domain.refusals import Refusal
+
+
+class Opened(Struct, frozen=True, omit_defaults=True):
+    """An account or a market was opened."""
+
+    position: int
+    account_id: UUID | UnsetType = UNSET
+    market_id: UUID | UnsetType = UNSET
+    fixture_id: UUID | UnsetType = UNSET
+
+
+class Transferred(Struct, frozen=True):
+    """Money was deposited, or reserved for a withdrawal."""
+
+    transfer_id: UUID
+    status: str
+    available_minor: int
+    position: int
+
+
+class MarketChanged(Struct, frozen=True):
+    """A market's status changed."""
+
+    market_id: UUID
+    status: str
+    position: int
+
+
+class BetAccepted(Struct, frozen=True):
+    """A bet was placed; money in minor units of the account's currency."""
+
+    bet_id: UUID
+    status: str
+    total_stake_minor: int
+    potential_return_minor: int
+    available_minor: int
+    position: int
+
+
+class BetRefused(Struct, frozen=True):
+    """A bet of a batch was refused, with the problem that a single bet would have got."""
+
+    error: dict[str, Any]
+
+
+class BatchDone(Struct, frozen=True):
+    """What became of each bet of a batch, in order; an answer given before stands as it was."""
+
+    results: list[BetAccepted | BetRefused | Raw]
+    position: int
+
+
+class SnapshotsTaken(Struct, frozen=True):
+    """Quotes were kept: one snapshot for each market."""
+
+    snapshots: int
+    quotes: int
+    position: int
+
+
+class BetsSettled(Struct, frozen=True):
+    """How many bets of one market this step settled."""
+
+    settled: int
+    position: int
+
+
+Answer = Opened | Transferred | MarketChanged | BetAccepted | BatchDone | SnapshotsTaken | BetsSettled
+
+
+def problem(refusal: Refusal) -> dict[str, Any]:
+    """Give a refusal as the members of an RFC 9457 problem, without the request's `instance`."""
+    members: dict[str, Any] = {
+        "type": refusal.type,
+        "title": refusal.title,
+        "status": refusal.status,
+        "detail": refusal.detail,
+    }
+    if refusal.field is not None:
+        members["errors"] = [{"field": refusal.field, "message": refusal.detail}]
+    return members
+
+
+to_json = msgspec.json.Encoder(decimal_format="number").encode
+"""Encode an answer, money and odds as exact JSON numbers."""
+
+
+class RefusalRecord(Struct, frozen=True):
+    """A refusal as the idempotency record keeps it."""
+
+    type: str
+    detail: str
+    field: str | None = None
+
+    @classmethod
+    def of(cls, refusal: Refusal) -> "RefusalRecord":
+        """Keep what the first answer said."""
+        return cls(refusal.type, refusal.detail, refusal.field)
+
+    def refusal(self) -> Refusal:
+        """Make the first refusal again."""
+        return Refusal.by_type.get(self.type, Refusal)(self.detail, field=self.field)
+
+

@@ -1,0 +1,115 @@
+"""The ledger: the one way in for commands, the one log out for events."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, cast
+from uuid import UUID
+
+from eventsourcing.application import Application
+
+from application.ids import new_id
+from application.log import Log
+from application.writer import EncodeEvent, Order, Receipt, Writer, keys_of
+from domain.actors import Actor
+from domain.commands import Command, PlaceBets, RecordOdds, SettleBets
+
+DEFAULT_CAPACITY = 400_000
+
+
+def utc_now() -> datetime:
+    """Give the current time in UTC."""
+    return datetime.now(UTC)
+
+
+class Ledger(Application[UUID]):
+    """An eventsourcing application whose events are appended by a group-commit writer.
+
+    The library gives the mapper, the recorder with its table, the notification log and the subscriptions; its `save`
+    is not used, because a command here may touch several streams and shares its transaction with others.
+    `capacity` bounds the streams whose state is kept in memory.
+    """
+
+    name = "ledger"
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        *,
+        clock: Callable[[], datetime] = utc_now,
+        ids: Callable[[], UUID] = new_id,
+        capacity: int = DEFAULT_CAPACITY,
+    ) -> None:
+        super().__init__(env)
+        self._store = cast("Log", self.recorder)
+        encode = cast("EncodeEvent", cast("Any", self.mapper).encode)
+        self._new_id = ids
+        self._writer = Writer(self._store, encode, clock, ids, capacity)
+        self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Ledger":
+        await self._store.connect()
+        self._running = asyncio.create_task(self._writer.run(), name="ledger writer")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._running
+        self._writer.stop_accepting()
+        await self._store.disconnect()
+        self.close()
+
+    @property
+    def queued(self) -> int:
+        """Weight of the commands that wait to be decided."""
+        return self._writer.queued
+
+    @property
+    def streams_in_memory(self) -> int:
+        """Number of streams whose state is in memory."""
+        return len(self._writer.book)
+
+    async def submit(
+        self,
+        command: Command,
+        actor: Actor,
+        *,
+        target: UUID | None = None,
+        key: str | None = None,
+        trace: str | None = None,
+    ) -> Receipt:
+        """Have a command decided, and give its durable answer.
+
+        `target` is what the command acts on; `key` makes it take effect once for this user, for ever; `trace` is a
+        W3C traceparent when the request is traced. Raises a Refusal, Overloaded or Unavailable.
+        """
+        order = Order(
+            command,
+            target,
+            actor,
+            self._new_id(),
+            trace,
+            _weight(command),
+            keys_of(command, actor, key),
+            asyncio.get_running_loop().create_future(),
+            time.time_ns(),
+        )
+        self._writer.put(order)
+        return await order.future
+
+
+def _weight(command: Command) -> int:
+    match command:
+        case PlaceBets():
+            return len(command.bets)
+        case SettleBets():
+            return len(command.bet_ids)
+        case RecordOdds():
+            return 1 + len(command.quotes) // 10
+        case _:
+            return 1
+

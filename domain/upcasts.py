@@ -1,0 +1,22 @@
+"""Old shapes of events, brought to today's: pure functions on the decoded mapping, keyed by topic and old version.
+
+`UPCASTS["bet.placed", 1]` turns the data of version 1 into that of version 2, and so on up to the current version.
+`ALIASES` maps a topic that was renamed to its name today.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+Data = dict[str, Any]
+
+UPCASTS: Final[dict[tuple[str, int], Callable[[Data], Data]]] = {}
+ALIASES: Final[dict[str, str]] = {}
+
+
+def upcast(topic: str, version: int, current: int, data: Data) -> Data:
+    """Bring `data` from `version` to `current`; raises LookupError when a step is missing."""
+    for step in range(version, current):
+        if (topic, step) not in UPCASTS:
+            raise LookupError(f"{topic} version {step} has no upcast to version {step + 1}")
+        data = UPCASTS[topic, step](data)
+    return data
