@@ -97,7 +97,7 @@ def _refuse_unknown(variables: Mapping[str, str]) -> None:
             continue
         if name.startswith(_KUBERNETES_PREFIXES):
             continue
-        near = difflib.get_close_matches(name, _OWN_VARIABLES, n=1)
+        near = difflib.get_close_matches(name, _OWN_VARIABLES, n=1, cutoff=0.8)
         meant = (
             f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(_OWN_VARIABLES))}"
         )

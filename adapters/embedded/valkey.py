@@ -22,6 +22,11 @@ SETTINGS: Final[Mapping[str, str]] = {
 _ANSWER_SECONDS: Final = 0.5
 
 
+def settings_lines() -> list[str]:
+    """The settings as lines of a configuration file."""
+    return [f'{name} "{value}"' for name, value in SETTINGS.items()]
+
+
 class Valkey(Server):
     """One Valkey server, for what may be lost."""
 
@@ -40,13 +45,12 @@ class Valkey(Server):
 
     def command(self) -> list[str | Path]:
         """`valkey-server` with a configuration file: the password belongs on no command line."""
-        settings = "".join(f"{name} {json.dumps(value)}\n" for name, value in SETTINGS.items())
         configuration = self.folder.write(
             self.data / "valkey.conf",
             f"bind {HOST}\n"
             f"port {self.port}\n"
             f"dir {json.dumps(str(self.data))}\n"
-            f"requirepass {self.password}\n" + settings,
+            f"requirepass {self.password}\n" + "\n".join(settings_lines()),
         )
         return [self._program, configuration]
 

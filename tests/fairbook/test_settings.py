@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+
+from fairbook.secret import SECRET_FILE, made_signing_secret, signing_secret
+from fairbook.settings import Settings, SettingsError
+
+LONG = "s" * 32
+
+
+def settings(**variables: str) -> Settings:
+    return Settings.from_environment(variables)
+
+
+def test_an_empty_environment_is_a_laptop() -> None:
+    read = settings()
+    assert (read.host, read.port, read.environment) == ("127.0.0.1", 8080, "development")
+    assert (read.database_url, read.nats_url, read.redis_url, read.secret) == (None,) * 4
+
+
+def test_everything_can_be_set() -> None:
+    read = settings(
+        DATABASE_URL="postgresql://u:p@db/fairbook",
+        NATS_URL="nats://u:p@nats",
+        REDIS_URL="redis://:p@valkey/0",
+        FAIRBOOK_SECRET=LONG,
+        FAIRBOOK_HOME="/data",
+        FAIRBOOK_HOST="0.0.0.0",  # noqa: S104 - as in a container
+        FAIRBOOK_PORT="9000",
+        FAIRBOOK_ENV="production",
+        FAIRBOOK_TRACE_RATIO="1",
+        OTEL_SERVICE_NAME="the SDK's own",
+    )
+    assert read.require_database_url() == "postgresql://u:p@db/fairbook"
+    assert read.require_nats_url() == "nats://u:p@nats"
+    assert (read.home, read.port, read.trace_ratio) == (Path("/data"), 9000, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("FAIRBOOK_PORT", "0", "1 to 65535"),
+        ("FAIRBOOK_PORT", "http", "1 to 65535"),
+        ("FAIRBOOK_PORT", "tcp://10.0.0.1:80", "1 to 65535"),
+        ("FAIRBOOK_TRACE_RATIO", "1.5", "from 0"),
+        ("FAIRBOOK_TRACE_RATIO", "nan", "from 0"),
+        ("FAIRBOOK_ENV", "staging", "development or production"),
+        ("FAIRBOOK_PROT", "80", "did you mean FAIRBOOK_PORT"),
+        ("FAIRBOOK_XYZZY", "1", "known: FAIRBOOK_ENV"),
+        ("DATABASE_URL", "mysql://u:hush@db/x", "must start with postgresql://"),
+        ("NATS_URL", "localhost:4222", "must start with nats://"),
+        ("REDIS_URL", "valkey.local", "must start with redis://"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_with_what_to_do(
+    name: str, value: str, says: str
+) -> None:
+    with pytest.raises(SettingsError, match=says) as refused:
+        settings(**{name: value})
+    assert name in str(refused.value)
+    assert "hush" not in str(refused.value)
+
+
+def test_what_kubernetes_sets_by_itself_is_no_mistake() -> None:
+    settings(FAIRBOOK_SERVICE_HOST="10.0.0.1", FAIRBOOK_PORT_8080_TCP="tcp://10.0.0.1:8080")
+
+
+def test_a_url_that_is_needed_and_missing_is_explained() -> None:
+    with pytest.raises(SettingsError, match=r"DATABASE_URL is not set.*fairbook up"):
+        settings().require_database_url()
+
+
+class TestSecret:
+    def test_it_is_made_once_and_kept_from_others(self, tmp_path: Path) -> None:
+        here = settings(FAIRBOOK_HOME=str(tmp_path))
+        made = made_signing_secret(here)
+        assert made_signing_secret(here) == signing_secret(here) == made
+        assert (tmp_path / SECRET_FILE).stat().st_mode & 0o777 == 0o600
+
+    def test_the_environment_comes_first(self, tmp_path: Path) -> None:
+        here = settings(FAIRBOOK_HOME=str(tmp_path), FAIRBOOK_SECRET=LONG)
+        assert made_signing_secret(here) == LONG
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_short_one_is_refused(self) -> None:
+        with pytest.raises(SettingsError, match="holds 31 bytes"):
+            signing_secret(settings(FAIRBOOK_SECRET="s" * 31))
+
+    def test_a_missing_one_is_explained(self, tmp_path: Path) -> None:
+        with pytest.raises(SettingsError, match="`fairbook up` makes one"):
+            signing_secret(settings(FAIRBOOK_HOME=str(tmp_path)))
+
+    def test_production_makes_none(self, tmp_path: Path) -> None:
+        with pytest.raises(SettingsError, match="must be the same for every process"):
+            made_signing_secret(settings(FAIRBOOK_HOME=str(tmp_path), FAIRBOOK_ENV="production"))
