@@ -38,6 +38,9 @@ if ! cmp -s tools/uv.lock.txt .boot/installed-from 2>/dev/null; then
     cp tools/uv.lock.txt .boot/installed-from
 fi
 
+# Trust what the system trusts, such as a company's own authority; uv alone knows only the public ones.
+if [ -s /etc/ssl/certs/ca-certificates.crt ]; then export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"; fi
+
 say "installing $(grep -c '^[a-z].*==' requirements.lock) packages into .venv"
 rm -f "$stamp"
 if ! [ -x .venv/bin/python ] || ! [ "$(cat .venv/made-at 2>/dev/null)" = "$root" ]; then
