@@ -67,7 +67,8 @@ def _reachable(folder: DataFolder, program: Path, needed: list[Path]) -> Path:
     copy = programs / version
     if not copy.exists():
         # Root's own, so that a server cannot change what root starts next time.
-        programs.mkdir(mode=0o755, exist_ok=True)
+        programs.mkdir(exist_ok=True)
+        programs.chmod(0o755)  # whatever the umask is
         half_made = Path(tempfile.mkdtemp(dir=programs))
         for source in needed:
             target = half_made / source.relative_to(root)
@@ -82,7 +83,7 @@ def _reachable(folder: DataFolder, program: Path, needed: list[Path]) -> Path:
 
 
 def _open_to_all(tree: Path) -> None:
-    """Let every account read the tree and run its programs, whatever the umask was."""
+    """Let every account read the tree and run its programs."""
     for path in (tree, *tree.rglob("*")):
         if path.is_symlink():
             continue

@@ -284,6 +284,7 @@ class TestAsRoot:
         subprocess.run(
             [sys.executable, "-c", program, str(open_folder / "data")],
             env={"PYTHONPATH": f"{bound}:{checkout}"},
+            umask=0o077,
             check=True,
             capture_output=True,
         )
