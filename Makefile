@@ -25,8 +25,8 @@ test: install ## run all tests (ARGS="-k name")
 	@exec $(python) -m pytest $(ARGS)
 
 lint: install ## check style and formatting
-	@.venv/bin/ruff format --check .
-	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --output-format concise .
+	@.venv/bin/ruff check --output-format concise .
 
 format: install ## format and mend what ruff can mend
 	@.venv/bin/ruff check --fix-only .

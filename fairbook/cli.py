@@ -35,7 +35,7 @@ COMMANDS = {
     "replay": Entry("fairbook.replay", "fold the whole log and compare it with the read models"),
     "token": Entry("fairbook.token", "print a signed token for local use"),
     "import": Entry("fairbook.imports", "import fixtures, results and prices from files"),
-    "demo": Entry("fairbook.demo", "run a season through the API"),
+    "demo": Entry("fairbook.demo.command", "run a season through the API"),
 }
 
 

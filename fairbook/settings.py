@@ -22,6 +22,7 @@ _OWN_VARIABLES = frozenset(
         "FAIRBOOK_HOST",
         "FAIRBOOK_PORT",
         "FAIRBOOK_SECRET",
+        "FAIRBOOK_TOKEN",  # read by the commands that are clients of the API
         "FAIRBOOK_TRACE_RATIO",
     }
 )
