@@ -113,7 +113,7 @@ def _polite_stop() -> Iterator[None]:
 
 
 def _refuse_taken_port(settings: Settings) -> None:
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
@@ -203,7 +203,8 @@ def _keep_up(
 
 
 def _announce(settings: Settings, secret: str, report: Callable[[str], None]) -> None:
-    api = f"http://{_reachable_host(settings)}:{settings.port}"
+    host = _reachable_host(settings)
+    api = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
     report("ready")
     print(
         f"""
@@ -225,4 +226,4 @@ export TOKEN={mint(secret, "admin", "admin", TOKEN_TTL_SECONDS)}
 
 def _reachable_host(settings: Settings) -> str:
     """A host that a client on this machine can connect to."""
-    return "127.0.0.1" if settings.host in {"0.0.0.0", "::", ""} else settings.host  # noqa: S104
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
