@@ -1,1 +1,1 @@
-"""How people ask: routes, live streams, problem responses, authorisation."""
+"""How people ask: routes, problems, who may do what."""

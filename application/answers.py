@@ -4,18 +4,24 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import Struct
 
 from domain.refusals import Refusal
 
 
-class Opened(Struct, frozen=True, omit_defaults=True):
-    """An account or a market was opened."""
+class NewAccount(Struct, frozen=True):
+    """An account was opened."""
 
+    account_id: UUID
     position: int
-    account_id: UUID | UnsetType = UNSET
-    market_id: UUID | UnsetType = UNSET
-    fixture_id: UUID | UnsetType = UNSET
+
+
+class NewMarket(Struct, frozen=True):
+    """A market was opened."""
+
+    market_id: UUID
+    fixture_id: UUID
+    position: int
 
 
 class Transferred(Struct, frozen=True):
@@ -55,7 +61,7 @@ class BetRefused(Struct, frozen=True):
 class BatchDone(Struct, frozen=True):
     """What became of each bet of a batch, in order; an answer given before stands as it was."""
 
-    results: list[BetAccepted | BetRefused | Raw]
+    results: list[BetAccepted | BetRefused]
     position: int
 
 
@@ -74,7 +80,7 @@ class BetsSettled(Struct, frozen=True):
     position: int
 
 
-Answer = Opened | Transferred | MarketChanged | BetAccepted | BatchDone | SnapshotsTaken | BetsSettled
+Answer = NewAccount | NewMarket | Transferred | MarketChanged | BetAccepted | BatchDone | SnapshotsTaken | BetsSettled
 
 
 def problem(refusal: Refusal) -> dict[str, Any]:

@@ -13,17 +13,17 @@ Row = tuple[UUID, int, Event]
 class Book:
     """States by stream id, bounded in number, with an undo log for what has not been committed.
 
-    Two generations keep it bounded: when the young one is full it becomes the old one, and what is not asked for
+    Ids are kept as integers, because a UUID's own hash and comparison are slow Python. Two generations keep it bounded: when the young one is full it becomes the old one, and what is not asked for
     again before the next turn is forgotten. Nothing is forgotten while a batch is being decided.
     """
 
     def __init__(self, capacity: int) -> None:
         self._half = max(1, capacity // 2)
-        self._young: dict[UUID, State] = {}
-        self._old: dict[UUID, State] = {}
-        self._absent: set[UUID] = set()
-        self._undo: list[tuple[UUID, State | None]] = []
-        self.started: set[UUID] = set()
+        self._young: dict[int, State] = {}
+        self._old: dict[int, State] = {}
+        self._absent: set[int] = set()
+        self._undo: list[tuple[int, State | None]] = []
+        self._started: set[int] = set()
         self.rows: list[Row] = []
         self.base = 0
 
@@ -31,19 +31,26 @@ class Book:
 
     def get(self, stream_id: UUID) -> State | None:
         """Give the state of a stream, None when it has no events; it must have been loaded."""
-        state = self._young.get(stream_id)
+        key = stream_id.int
+        state = self._young.get(key)
         if state is None:
-            state = self._old.get(stream_id)
+            state = self._old.get(key)
             if state is None:
-                if stream_id not in self._absent:
+                if key not in self._absent:
                     raise LookupError(f"stream {stream_id} was not loaded")
                 return None
-            self._young[stream_id] = state
+            self._young[key] = state
         return state
 
     def knows(self, stream_id: UUID) -> bool:
         """Tell whether `get` can answer without loading."""
-        return stream_id in self._young or stream_id in self._old or stream_id in self._absent
+        key = stream_id.int
+        return key in self._young or key in self._old or key in self._absent
+
+    def is_taken(self, stream_id: UUID) -> bool:
+        """Tell whether a stream of this id exists, as far as is known without loading."""
+        key = stream_id.int
+        return key in self._started or key in self._young or key in self._old
 
     @property
     def position(self) -> int:
@@ -56,19 +63,16 @@ class Book:
         """Take an event into the batch and give its stream's new state."""
         before = self.get(stream_id)
         after = evolve(before, stream_id, event)
-        self._undo.append((stream_id, before))
-        self._young[stream_id] = after
+        key = stream_id.int
+        self._undo.append((key, before))
+        self._young[key] = after
         self.rows.append((stream_id, after.version, event))
         return after
 
     def record_first(self, stream_id: UUID, event: Event) -> None:
         """Take the first event of a new stream whose state nobody will ask for soon."""
-        self.started.add(stream_id)
+        self._started.add(stream_id.int)
         self.rows.append((stream_id, 1, event))
-
-    def is_taken(self, stream_id: UUID) -> bool:
-        """Tell whether a stream of this id exists, as far as is known without loading."""
-        return stream_id in self.started or stream_id in self._young or stream_id in self._old
 
     def mark(self) -> tuple[int, int]:
         """Remember this point of the batch for `rewind`."""
@@ -77,24 +81,20 @@ class Book:
     def rewind(self, mark: tuple[int, int] = (0, 0)) -> None:
         """Drop what was recorded since `mark`, by default the whole batch."""
         rows, undo = mark
-        self.started.difference_update([stream_id for stream_id, _, _ in self.rows[rows:]])
+        self._started.difference_update([stream_id.int for stream_id, _, _ in self.rows[rows:]])
         del self.rows[rows:]
         while len(self._undo) > undo:
-            stream_id, before = self._undo.pop()
+            key, before = self._undo.pop()
             if before is None:
-                self._young.pop(stream_id, None)
-                self._old.pop(stream_id, None)
-                self._absent.add(stream_id)
+                self._young.pop(key, None)
+                self._old.pop(key, None)
+                self._absent.add(key)
             else:
-                self._young[stream_id] = before
+                self._young[key] = before
 
     def accept(self, head: int) -> None:
         """The batch is durable: its states hold, and the log ends at `head`."""
-        self.rows = []
-        self.started.clear()
-        self._undo.clear()
-        self._absent.clear()
-        self.base = head
+        self._end_batch(head)
         if len(self._young) > self._half:
             self._old, self._young = self._young, {}
 
@@ -102,24 +102,29 @@ class Book:
 
     def put_loaded(self, asked: Collection[UUID], states: Mapping[UUID, State]) -> None:
         """Take states that were loaded from the log; what was asked for and not found has no events."""
-        self._young.update(states)
-        self._absent.update(asked - states.keys() if isinstance(asked, set) else set(asked) - states.keys())
+        self._absent.update(stream_id.int for stream_id in asked if stream_id not in states)
+        self._young.update((stream_id.int, state) for stream_id, state in states.items())
 
     def follow(self, stream_id: UUID, version: int, event: Event) -> None:
         """Take an event that another process appended, if its stream is in memory and has not got it yet."""
-        self._absent.discard(stream_id)
-        state = self._young.get(stream_id) or self._old.get(stream_id)
+        key = stream_id.int
+        self._absent.discard(key)
+        state = self._young.get(key) or self._old.get(key)
         if state is not None and state.version < version:
-            self._young[stream_id] = evolve(state, stream_id, event)
+            self._young[key] = evolve(state, stream_id, event)
 
     def forget(self, head: int) -> None:
         """Drop everything; the log ends at `head`."""
         self._young, self._old = {}, {}
-        self._absent.clear()
-        self.started.clear()
-        self._undo.clear()
+        self._end_batch(head)
+
+    def _end_batch(self, head: int) -> None:
         self.rows = []
+        self._started.clear()
+        self._undo.clear()
+        self._absent.clear()
         self.base = head
 
     def __len__(self) -> int:
+        """Give the number of streams in memory."""
         return len(self._young) + len(self._old)

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import TypeVar, assert_never
 from uuid import UUID
 
-from msgspec import Raw, Struct
+import msgspec
+from msgspec import Struct
 
 from application import answers
 from application.answers import Answer, BetAccepted, BetRefused
@@ -209,7 +210,7 @@ def _open_account(command: OpenAccount, ctx: Context) -> Answer:
     opened = open_account(ctx.actor, command.owner, command.currency, command.name, command.held_at)
     _start(account_id, ctx, chosen=command.account_id is not None)
     ctx.book.record(account_id, opened)
-    return answers.Opened(position=ctx.book.position, account_id=account_id)
+    return answers.NewAccount(account_id, ctx.book.position)
 
 
 def _deposit(command: Deposit, ctx: Context) -> Answer:
@@ -289,9 +290,7 @@ def _open_market(command: OpenMarket, ctx: Context) -> Answer:
     _start(market_id, ctx, chosen=command.market_id is not None)
     ctx.book.record(market_id, opened)
     assert fixture.fixture_id is not None
-    return answers.Opened(
-        position=ctx.book.position, market_id=market_id, fixture_id=fixture.fixture_id
-    )
+    return answers.NewMarket(market_id, fixture.fixture_id, ctx.book.position)
 
 
 def _change_market(
@@ -380,14 +379,18 @@ def _place_bet(command: PlaceBet, ctx: Context) -> BetAccepted:
 
 
 def _place_bets(command: PlaceBets, ctx: Context) -> Answer:
-    results: list[BetAccepted | BetRefused | Raw] = []
+    results: list[BetAccepted | BetRefused] = []
     for number, each in enumerate(command.bets):
         mark = ctx.book.mark()
         try:
             first = ctx.known.get(each.bet_id) if each.bet_id else None
             if isinstance(first, Refusal):
                 raise first
-            results.append(_place_bet(each, ctx) if first is None else Raw(first))
+            results.append(
+                _place_bet(each, ctx)
+                if first is None
+                else msgspec.json.decode(first, type=BetAccepted)
+            )
         except Refusal as refusal:
             if command.atomic:
                 raise BatchRefused(

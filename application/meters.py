@@ -1,48 +1,80 @@
-"""What the write path shows of itself: metrics for every batch, spans for the commands that are traced."""
+"""What fairbook measures of itself, cheaply: adapters.telemetry shows it in Prometheus form and over OTLP.
+
+Recording one value through the OpenTelemetry SDK costs 15 µs here, a sixth of a whole bet. These take half a
+microsecond and are read only when somebody looks.
+"""
 
 import logging
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from opentelemetry import metrics, trace
-
+from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 if TYPE_CHECKING:
     from application.writer import Order
 
+Labels = tuple[str, ...]
+
 _log = logging.getLogger("fairbook.writer")
-_meter = metrics.get_meter("fairbook.writer")
 _tracer = trace.get_tracer("fairbook")
 _propagator: Final = TraceContextTextMapPropagator()
 
-_batch_size = _meter.create_histogram(
-    "fairbook_batch_commands",
-    description="Commands in one transaction",
-    explicit_bucket_boundaries_advisory=[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000],
+SECONDS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+COUNTS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+
+
+class Distribution:
+    """A histogram with fixed upper bounds, by label values.
+
+    `cells[labels]` holds a count for each bound, one for what exceeds them all, and last the sum of the values.
+    """
+
+    def __init__(self, name: str, help_: str, bounds: Sequence[float], label_names: Labels = ()) -> None:
+        self.name, self.help, self.bounds, self.label_names = name, help_, tuple(bounds), label_names
+        self.cells: dict[Labels, list[float]] = {}
+
+    def observe(self, value: float, labels: Labels = ()) -> None:
+        """Count one value."""
+        cell = self.cells.get(labels)
+        if cell is None:
+            cell = self.cells[labels] = [0] * (len(self.bounds) + 1) + [0.0]
+        cell[bisect_left(self.bounds, value)] += 1
+        cell[-1] += value
+
+
+class Tally:
+    """A counter by label values."""
+
+    def __init__(self, name: str, help_: str, label_names: Labels = ()) -> None:
+        self.name, self.help, self.label_names = name, help_, label_names
+        self.cells: dict[Labels, float] = {}
+
+    def add(self, amount: float = 1, labels: Labels = ()) -> None:
+        """Count `amount` more."""
+        self.cells[labels] = self.cells.get(labels, 0) + amount
+
+
+request_seconds = Distribution(
+    "fairbook_http_request_seconds", "Time to answer a request", SECONDS, ("method", "route", "status")
 )
-_SECONDS: Final = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5]
-_commit_time = _meter.create_histogram(
-    "fairbook_commit_seconds",
-    unit="s",
-    description="Time from the end of deciding a batch until it is durable",
-    explicit_bucket_boundaries_advisory=_SECONDS,
-)
-_decide_time = _meter.create_histogram(
-    "fairbook_decide_seconds",
-    unit="s",
-    description="Time to load what a batch needs and decide it",
-    explicit_bucket_boundaries_advisory=_SECONDS,
-)
-_events = _meter.create_counter("fairbook_events", description="Events appended")
-_failures = _meter.create_counter("fairbook_batch_failures", description="Batches that failed as a whole")
+batch_commands = Distribution("fairbook_batch_commands", "Commands in one transaction", COUNTS)
+decide_seconds = Distribution("fairbook_decide_seconds", "Time to load for and decide one batch", SECONDS)
+commit_seconds = Distribution("fairbook_commit_seconds", "Time until a decided batch is durable", SECONDS)
+events_appended = Tally("fairbook_events_appended", "Events appended by this process")
+batches_failed = Tally("fairbook_batches_failed", "Batches that failed as a whole", ("error",))
+
+DISTRIBUTIONS: Final = [request_seconds, batch_commands, decide_seconds, commit_seconds]
+TALLIES: Final = [events_appended, batches_failed]
 
 
 def batch_done(orders: "list[Order]", events: int, begun: int, decided: int, done: int) -> None:
     """Measure one durable batch; times are UNIX nanoseconds."""
-    _batch_size.record(len(orders))
-    _decide_time.record((decided - begun) / 1e9)
-    _commit_time.record((done - decided) / 1e9)
-    _events.add(events)
+    batch_commands.observe(len(orders))
+    decide_seconds.observe((decided - begun) / 1e9)
+    commit_seconds.observe((done - decided) / 1e9)
+    events_appended.add(events)
     for order in orders:
         if order.trace is not None:
             _trace_order(order, begun, decided, done)
@@ -50,19 +82,13 @@ def batch_done(orders: "list[Order]", events: int, begun: int, decided: int, don
 
 def batch_failed(error: Exception) -> None:
     """Count and log a batch that failed as a whole."""
-    _failures.add(1, {"error": type(error).__name__})
-    _log.error("batch failed", extra={"error": repr(error)})
+    batches_failed.add(labels=(type(error).__name__,))
+    _log.error("batch failed: %s", error, exc_info=error)
 
 
 def _trace_order(order: "Order", begun: int, decided: int, done: int) -> None:
     parent = _propagator.extract({"traceparent": order.trace})
-    name = type(order.command).__name__
-    for step, start, end in (
-        ("queue", order.queued_at, begun),
-        ("decide", begun, decided),
-        ("commit", decided, done),
-    ):
-        span = _tracer.start_span(f"{name} {step}", context=parent, start_time=start)
-        span.end(end)
-
-
+    steps = (("queue", order.queued_at, begun), ("decide", begun, decided), ("commit", decided, done))
+    for step, start, end in steps:
+        name = f"{type(order.command).__name__} {step}"
+        _tracer.start_span(name, context=parent, start_time=start).end(end)

@@ -31,7 +31,7 @@ from domain.refusals import (
     ResultNotDerivable,
     SelectionNotInMarket,
 )
-from domain.settlement import results_from_score
+from domain.settlement import check_settles, results_from_score
 
 MarketEvent = MarketOpened | MarketSuspended | MarketResumed | MarketClosed | ResultDeclared
 MarketStatus = Literal["open", "suspended", "closed", "resulted"]
@@ -98,6 +98,8 @@ class Market(Struct, frozen=True):
             raise InvalidInput("a selection is named twice", field="results")
         if missing := sorted(self.selections.keys() - set(named)):
             raise ResultNotDerivable(f"no result for {', '.join(missing)}")
+        for result in results:
+            check_settles(result)
         return ResultDeclared(results=results, score=score)
 
     def _check_status(self, *allowed: MarketStatus) -> None:

@@ -1,6 +1,6 @@
 """Money and odds: integer minor units, exact decimals, one rounding."""
 
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from fractions import Fraction
 from typing import Annotated, Final
 
@@ -16,6 +16,9 @@ MAX_FUNDS_MINOR: Final = 2**53 - 1
 
 MAX_ODDS: Final = Decimal(100_000)
 ODDS_PLACES: Final = 3
+_THOUSAND: Final = Decimal(1000)
+_HALF: Final = Decimal("0.5")
+_EXACT: Final = Context(prec=28, traps=[Inexact, InvalidOperation])
 
 AmountMinor = Annotated[int, Meta(gt=0, le=MAX_AMOUNT_MINOR, description="Money in minor units of its currency")]
 
@@ -36,12 +39,15 @@ def check_currency(code: str) -> None:
 
 def check_odds(odds: Decimal, field: str = "odds") -> None:
     """Refuse odds that are not decimal odds above 1 with at most three decimals."""
-    if not odds.is_finite():
-        raise InvalidInput("odds must be a finite number", field=field)
-    if not 1 < odds <= MAX_ODDS:
-        raise InvalidInput(f"odds must be above 1 and at most {MAX_ODDS}", field=field)
-    exponent = odds.as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -ODDS_PLACES:
+    try:
+        if not 1 < odds <= MAX_ODDS:
+            raise InvalidInput(f"odds must be above 1 and at most {MAX_ODDS}", field=field)
+        thousandths = _EXACT.multiply(odds, _THOUSAND)
+    except Inexact:
+        thousandths = _HALF
+    except InvalidOperation as error:
+        raise InvalidInput("odds must be a finite number", field=field) from error
+    if thousandths != int(thousandths):
         raise InvalidInput(f"odds have at most {ODDS_PLACES} decimals", field=field)
 
 
@@ -54,6 +60,5 @@ def round_half_up(amount: Fraction) -> int:
 
 
 def single_return_minor(stake_minor: int, odds: Decimal) -> int:
-    """Return of a won single, stake included, in minor units rounded half up."""
-    numerator, denominator = odds.as_integer_ratio()
-    return (2 * stake_minor * numerator + denominator) // (2 * denominator)
+    """Return of a won single at checked odds, stake included, in minor units rounded half up."""
+    return (2 * stake_minor * int(odds * _THOUSAND) + 1000) // 2000

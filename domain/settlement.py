@@ -18,7 +18,7 @@ from domain.events import (
     SettledStatus,
 )
 from domain.money import round_half_up
-from domain.refusals import ResultNotDerivable
+from domain.refusals import InvalidInput, ResultNotDerivable
 
 VOID_FACTOR: dict[Result, Fraction] = {
     "won": Fraction(0),
@@ -37,14 +37,20 @@ SIDES: dict[MarketType, tuple[Outcome, ...]] = {
 }
 
 
+def check_settles(result: SelectionResult) -> None:
+    """Refuse a result that the rules cannot turn into a multiplier."""
+    if result.result not in VOID_FACTOR:
+        raise ResultNotDerivable(f"a leg is not settled by {result.result!r} yet")
+    if (tie := result.dead_heat) and tie.places >= tie.tied:
+        raise InvalidInput("a dead heat has more runners than places", field="results.dead_heat")
+
+
 def leg_multiplier(odds: Decimal, result: SelectionResult) -> Fraction:
     """Return per unit staked on one leg: m = v + (1 − v)·r·f·o.
 
     v is the share refunded, r whether it won, f the dead-heat factor places / tied, o the decimal odds.
     Source: DOMAIN.md, "Settlement".
     """
-    if result.result not in VOID_FACTOR:
-        raise ResultNotDerivable(f"a leg is not settled by {result.result!r} yet")
     void = VOID_FACTOR[result.result]
     if result.result not in WINNING:
         return void

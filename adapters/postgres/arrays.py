@@ -17,7 +17,8 @@ from psycopg.pq import Format
 _header = struct.Struct(">iiIii").pack
 _length = struct.Struct(">i").pack
 _length_int8 = struct.Struct(">iq").pack
-_LENGTHS = [_length(n) for n in range(4096)]
+_SMALL = 4096
+_LENGTHS = [_length(n) for n in range(_SMALL)]
 _TRUE, _FALSE = _length(1) + b"\x01", _length(1) + b"\x00"
 
 
@@ -88,11 +89,13 @@ class TextArray(_Packed):
         return cls._of(len(values), b"".join(_prefixed([value.encode() for value in values])))
 
 
-def _prefixed(values: Iterable[bytes]) -> Iterable[bytes]:
-    for value in values:
-        size = len(value)
-        yield _LENGTHS[size] if size < len(_LENGTHS) else _length(size)
-        yield value
+def _prefixed(values: Iterable[bytes]) -> list[bytes]:
+    small = _LENGTHS
+    return [
+        part
+        for value in values
+        for part in (small[len(value)] if len(value) < _SMALL else _length(len(value)), value)
+    ]
 
 
 class _PackedDumper(Dumper):

@@ -1,0 +1,181 @@
+"""Accounts: open, move money, look."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+
+from api.auth import only
+from api.desk import After, Asked, Cursor, Desk, Key, Limit, owner_seen_by
+from api.problems import responses
+from application.answers import NewAccount, Transferred
+from domain.commands import (
+    CompleteWithdrawal,
+    Deposit,
+    Instant,
+    OpenAccount,
+    RejectWithdrawal,
+    Withdraw,
+)
+from domain.refusals import AccountNotFound, InvalidInput
+from read_models import balances, statement
+from read_models.balances import Balance
+from read_models.pages import Page
+from read_models.statement import StatementRow
+
+AsOf = Annotated[
+    str | None,
+    QueryParameter(max_length=40, description="A time (RFC 3339) or a position: balances as they were then"),
+]
+
+
+@post("/accounts", guards=[only("trader")], responses=responses(409, 422))
+async def open_account(
+    request: Asked, data: JSONBody[OpenAccount], desk: NamedDependency[Desk], key: Key = None
+) -> Response[NewAccount]:
+    """Open an account."""
+    return await desk.command(request, data, key, NewAccount)
+
+
+@post("/accounts/{account_id:uuid}/deposits", guards=[only("trader")], responses=responses(404, 409, 422))
+async def deposit(
+    request: Asked,
+    account_id: FromPath[UUID],
+    data: JSONBody[Deposit],
+    desk: NamedDependency[Desk],
+    key: Key = None,
+) -> Response[Transferred]:
+    """Put money into an account."""
+    return await desk.command(request, data, key, Transferred, target=account_id)
+
+
+@post("/accounts/{account_id:uuid}/withdrawals", guards=[only("trader")], responses=responses(404, 409, 422))
+async def withdraw(
+    request: Asked,
+    account_id: FromPath[UUID],
+    data: JSONBody[Withdraw],
+    desk: NamedDependency[Desk],
+    key: Key = None,
+) -> Response[Transferred]:
+    """Hold money until an operator completes or rejects the withdrawal."""
+    return await desk.command(request, data, key, Transferred, target=account_id)
+
+
+@post(
+    "/withdrawals/{transfer_id:uuid}/complete",
+    status_code=200,
+    guards=[only("operator")],
+    responses=responses(404, 409, 422),
+)
+async def complete_withdrawal(
+    request: Asked, transfer_id: FromPath[UUID], desk: NamedDependency[Desk], key: Key = None
+) -> Response[Transferred]:
+    """Confirm that a withdrawal was paid."""
+    command = CompleteWithdrawal()
+    return await desk.command(request, command, key, Transferred, target=transfer_id, status=200)
+
+
+@post(
+    "/withdrawals/{transfer_id:uuid}/reject",
+    status_code=200,
+    guards=[only("operator")],
+    responses=responses(404, 409, 422),
+)
+async def reject_withdrawal(
+    request: Asked,
+    transfer_id: FromPath[UUID],
+    desk: NamedDependency[Desk],
+    data: JSONBody[RejectWithdrawal | None] = None,
+    key: Key = None,
+) -> Response[Transferred]:
+    """Refuse to pay a withdrawal; its money is available again."""
+    command = data or RejectWithdrawal()
+    return await desk.command(request, command, key, Transferred, target=transfer_id, status=200)
+
+
+@get("/accounts", responses=responses(422))
+async def list_accounts(
+    request: Asked,
+    desk: NamedDependency[Desk],
+    owner: FromQuery[str | None] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    after: After = None,
+) -> Page[Balance]:
+    """List accounts: a trader's own, anyone's for the other roles."""
+    await desk.fresh("balances", after)
+    return await balances.page(desk.db, owner_seen_by(request.user, owner), limit, cursor)
+
+
+@get("/accounts/{account_id:uuid}", responses=responses(404, 422))
+async def read_account(
+    request: Asked,
+    account_id: FromPath[UUID],
+    desk: NamedDependency[Desk],
+    as_of: AsOf = None,
+    after: After = None,
+) -> Balance:
+    """Read an account's balances, now or as they were at a time or position."""
+    account = await _visible_account(request, account_id, desk, after)
+    if as_of is None:
+        return account
+    await desk.fresh("statement", after)
+    then = await statement.balance_as_of(desk.db, account_id, moment(as_of))
+    if then is None:
+        raise AccountNotFound("the account did not exist then")
+    return balances.as_of(account, then)
+
+
+@get("/accounts/{account_id:uuid}/statement", responses=responses(404, 422))
+async def read_statement(
+    request: Asked,
+    account_id: FromPath[UUID],
+    desk: NamedDependency[Desk],
+    start: Annotated[Instant | None, QueryParameter(name="from")] = None,
+    end: Annotated[Instant | None, QueryParameter(name="to")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    after: After = None,
+) -> Page[StatementRow]:
+    """Read an account's movements, newest first, each with the balances after it."""
+    await _visible_account(request, account_id, desk, after)
+    await desk.fresh("statement", after)
+    return await statement.page(desk.db, account_id, start, end, limit, cursor)
+
+
+async def _visible_account(
+    request: Asked, account_id: UUID, desk: Desk, after: int | None
+) -> Balance:
+    await desk.fresh("balances", after)
+    account = await balances.get(desk.db, account_id)
+    if account is None or not request.user.may_see(account.owner):
+        raise AccountNotFound
+    return account
+
+
+def moment(as_of: str) -> datetime | int:
+    """Read a position or a time; raises InvalidInput."""
+    if as_of.isascii() and as_of.isdigit() and len(as_of) < 19:  # noqa: PLR2004  what fits a bigint
+        return int(as_of)
+    try:
+        moment = datetime.fromisoformat(as_of.replace(" ", "+"))
+    except ValueError as error:
+        raise InvalidInput("a position or a time such as 2026-11-22T12:00:00Z", field="as_of") from error
+    if moment.tzinfo is None:
+        raise InvalidInput("a time needs its offset, such as Z", field="as_of")
+    return moment
+
+
+ROUTES = [
+    open_account,
+    deposit,
+    withdraw,
+    complete_withdrawal,
+    reject_withdrawal,
+    list_accounts,
+    read_account,
+    read_statement,
+]

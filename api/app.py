@@ -1,0 +1,75 @@
+"""The HTTP application: routes, problems, and what stands before them."""
+
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final
+
+from litestar import Litestar, Router
+from litestar.di import Provide
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+from api import accounts, audit, bets, docs, health, markets, odds, problems
+from api.auth import Tokens
+from api.desk import Desk
+from api.front import Front
+from api.health import Probes
+
+BODY_MAX_BYTES: Final = 8 * 1024 * 1024
+VERSION: Final = "0.1.0"
+
+Start = Callable[[], AbstractAsyncContextManager[tuple[Desk, Probes]]]
+
+
+def create_app(start: Start, secret: str, *, trace_ratio: float) -> Front:
+    """Make the application; `start` opens what it stands on when the server starts, and closes it at the end.
+
+    `secret` verifies tokens, `trace_ratio` is the share of requests that are traced unless the caller decides.
+    """
+    opened: dict[str, Any] = {}
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with start() as (opened["desk"], opened["probes"]):
+            yield
+
+    app = Litestar(
+        route_handlers=[
+            Router(
+                "/v1",
+                route_handlers=[
+                    *accounts.ROUTES,
+                    *audit.ROUTES,
+                    *bets.ROUTES,
+                    *markets.ROUTES,
+                    *odds.ROUTES,
+                ],
+                security=[{"bearer": []}],
+            ),
+            *health.ROUTES,
+        ],
+        dependencies={
+            "desk": Provide(lambda: opened["desk"], sync_to_thread=False, use_cache=False),
+            "probes": Provide(lambda: opened["probes"], sync_to_thread=False, use_cache=False),
+        },
+        exception_handlers=problems.HANDLERS,
+        lifespan=[lifespan],
+        openapi_config=OpenAPIConfig(
+            title="fairbook",
+            version=VERSION,
+            description="An event-sourced ledger for betting and trading desks.",
+            path="/schema",
+            render_plugins=[docs.OfflineDocs(), JsonRenderPlugin(), YamlRenderPlugin()],
+            components=Components(
+                security_schemes={
+                    "bearer": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")
+                }
+            ),
+        ),
+        request_max_body_size=BODY_MAX_BYTES,
+        logging_config=None,
+        pdb_on_exception=False,
+    )
+    return Front(app, Tokens(secret), trace_ratio, random.Random())

@@ -1,0 +1,98 @@
+"""For auditors: every event in order, and the books in balance."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from litestar import get
+from litestar.di import NamedDependency
+from litestar.params import FromQuery, QueryParameter
+from litestar.response import Stream
+from msgspec import Struct
+
+from api.accounts import AsOf, moment
+from api.auth import only
+from api.desk import After, Desk
+from api.problems import responses
+from application.answers import to_json
+from domain.events import Recorded
+from read_models import betting_totals, journal
+from read_models.betting_totals import BettingTotal
+from read_models.journal import TrialBalance
+
+EVENTS_MAX = 10_000_000
+
+
+class AuditedEvent(Struct, frozen=True):
+    """One line of the audit feed."""
+
+    position: int
+    stream: UUID
+    version: int
+    topic: str
+    actor: str
+    command: UUID
+    time: datetime
+    data: Any
+
+
+def _line(recorded: Recorded) -> bytes:
+    return to_json(
+        AuditedEvent(
+            position=recorded.position,
+            stream=recorded.stream_id,
+            version=recorded.version,
+            topic=recorded.event.topic,
+            actor=recorded.actor,
+            command=recorded.command_id,
+            time=recorded.at,
+            data=recorded.event,
+        )
+    ) + b"\n"
+
+
+@get("/audit/events", guards=[only("auditor")], media_type="application/x-ndjson", responses=responses(422))
+async def read_events(
+    desk: NamedDependency[Desk],
+    after: Annotated[int, QueryParameter(ge=0, le=2**62)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=EVENTS_MAX)] = EVENTS_MAX,
+    stream: FromQuery[UUID | None] = None,
+) -> Stream:
+    """Stream events after a position as NDJSON, one line an event."""
+
+    async def lines() -> AsyncIterator[bytes]:
+        pending: list[bytes] = []
+        async for recorded in desk.feed.events(after, stream, limit):
+            pending.append(_line(recorded))
+            if len(pending) >= 256:  # noqa: PLR2004  few enough to hold, enough to fill packets
+                yield b"".join(pending)
+                pending.clear()
+        yield b"".join(pending)
+
+    return Stream(lines, media_type="application/x-ndjson")
+
+
+@get("/audit/trial-balance", guards=[only("auditor", "operator")], responses=responses(422))
+async def read_trial_balance(
+    desk: NamedDependency[Desk], as_of: AsOf = None, after: After = None
+) -> TrialBalance:
+    """Read the balance of every book; the sum is zero in each currency."""
+    await desk.fresh("journal", after)
+    return await journal.trial_balance(desk.db, None if as_of is None else moment(as_of))
+
+
+@get("/reports/betting-totals", guards=[only("auditor", "operator")], responses=responses(422))
+async def read_betting_totals(
+    desk: NamedDependency[Desk],
+    start: Annotated[datetime | None, QueryParameter(name="from")] = None,
+    end: Annotated[datetime | None, QueryParameter(name="to")] = None,
+    after: After = None,
+) -> list[BettingTotal]:
+    """Read bets, stakes and returns by day and currency."""
+    await desk.fresh("betting_totals", after)
+    return await betting_totals.page(desk.db, start, end)
+
+
+ROUTES = [read_events, read_trial_balance, read_betting_totals]

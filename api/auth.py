@@ -1,0 +1,81 @@
+"""Who asks: bearer tokens, and which roles a route is for."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, get_args
+
+import jwt
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
+
+from domain.actors import Actor, Role
+from domain.refusals import Forbidden
+
+ALGORITHM: Final = "HS256"
+ISSUER: Final = "fairbook"
+AUDIENCE: Final = "fairbook"
+_KEPT: Final = 10_000
+_ROLES: Final = frozenset(get_args(Role))
+_USER_MAX: Final = 200
+
+
+class BadToken(Exception):  # noqa: N818  what came in, not a fault
+    """The token is missing, malformed, forged or expired."""
+
+
+class Tokens:
+    """Verifies bearer tokens (JWT, HS256, issuer, audience, expiry), each signature once.
+
+    A verified token is kept with its expiry, which is checked at every use.
+    """
+
+    def __init__(self, secret: str, clock: Callable[[], float] = time.time) -> None:
+        self._secret = secret
+        self._clock = clock
+        self._verified: dict[bytes, tuple[Actor, float]] = {}
+
+    def actor(self, authorization: bytes) -> Actor:
+        """Give who bears the token of an Authorization header; raises BadToken."""
+        known = self._verified.get(authorization)
+        if known is None:
+            known = self._verify(authorization)
+            if len(self._verified) >= _KEPT:
+                self._verified.clear()
+            self._verified[authorization] = known
+        if known[1] <= self._clock():
+            self._verified.pop(authorization, None)
+            raise BadToken("the token has expired")
+        return known[0]
+
+    def _verify(self, authorization: bytes) -> tuple[Actor, float]:
+        scheme, _, token = authorization.partition(b" ")
+        if scheme.lower() != b"bearer" or not token:
+            raise BadToken("send Authorization: Bearer <token>")
+        try:
+            claims = jwt.decode(
+                token.strip(),
+                self._secret,
+                algorithms=[ALGORITHM],
+                issuer=ISSUER,
+                audience=AUDIENCE,
+                options={"require": ["exp", "iat", "iss", "aud", "sub"]},
+            )
+        except (jwt.InvalidTokenError, ValueError) as error:
+            raise BadToken("the token is not valid") from error
+        user, role = claims["sub"], claims.get("role")
+        if role not in _ROLES or not isinstance(user, str) or not 0 < len(user) <= _USER_MAX:
+            raise BadToken("the token names no user and role of fairbook")
+        if user.startswith("#") or not user.isprintable():
+            raise BadToken("the token names no user of fairbook")
+        return Actor(user, role), float(claims["exp"])
+
+
+def only(*roles: Role) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]:
+    """Make a guard that lets these roles in; an admin may do what anyone may."""
+    allowed = {*roles, "admin"}
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        if connection.user.role not in allowed:
+            raise Forbidden(f"this is for {' and '.join(sorted(allowed))}")
+
+    return guard

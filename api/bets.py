@@ -1,0 +1,73 @@
+"""Bets: place one or many, look."""
+
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from api.auth import only
+from api.desk import After, Asked, Cursor, Desk, Key, Limit, owner_seen_by
+from api.problems import responses
+from application.answers import BatchDone, BetAccepted
+from domain.bet import BetStatus
+from domain.commands import PlaceBet, PlaceBets
+from domain.refusals import BetNotFound
+from read_models import bets
+from read_models.bets import BetRow
+from read_models.pages import Page
+
+
+@post("/bets", guards=[only("trader")], responses=responses(404, 409, 422))
+async def place_bet(
+    request: Asked, data: JSONBody[PlaceBet], desk: NamedDependency[Desk], key: Key = None
+) -> Response[BetAccepted]:
+    """Place one bet."""
+    return await desk.command(request, data, key, BetAccepted)
+
+
+@post("/bets/batch", status_code=200, guards=[only("trader")], responses=responses(404, 409, 413, 422))
+async def place_bets(
+    request: Asked, data: JSONBody[PlaceBets], desk: NamedDependency[Desk], key: Key = None
+) -> Response[BatchDone]:
+    """Place many bets in order: each on its own, or all or none."""
+    return await desk.command(request, data, key, BatchDone, status=200)
+
+
+@get("/bets", responses=responses(422))
+async def list_bets(
+    request: Asked,
+    desk: NamedDependency[Desk],
+    account_id: FromQuery[UUID | None] = None,
+    market_id: FromQuery[UUID | None] = None,
+    status: FromQuery[BetStatus | None] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    after: After = None,
+) -> Page[BetRow]:
+    """List bets, newest first: a trader's own, anyone's for the other roles."""
+    await desk.fresh("bets", after)
+    return await bets.page(
+        desk.db,
+        owner=owner_seen_by(request.user),
+        account_id=account_id,
+        market_id=market_id,
+        status=status,
+        limit=limit,
+        cursor=cursor,
+    )
+
+
+@get("/bets/{bet_id:uuid}", responses=responses(404, 422))
+async def read_bet(
+    request: Asked, bet_id: FromPath[UUID], desk: NamedDependency[Desk], after: After = None
+) -> BetRow:
+    """Read a bet."""
+    await desk.fresh("bets", after)
+    bet = await bets.get(desk.db, bet_id)
+    if bet is None or not request.user.may_see(bet.owner):
+        raise BetNotFound
+    return bet
+
+
+ROUTES = [place_bet, place_bets, list_bets, read_bet]

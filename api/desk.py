@@ -1,0 +1,82 @@
+"""What the routes have in hand: the ledger for commands, the database for reads."""
+
+from typing import Annotated, Any, Final, TypeVar, cast
+from uuid import UUID
+
+from litestar import Request, Response
+from litestar.params import FromQuery, HeaderParameter, QueryParameter
+
+from api.problems import StaleView
+from application.ledger import Ledger
+from application.log import EventFeed
+from domain.actors import Actor
+from domain.commands import Command
+from read_models.db import Db
+
+FRESHNESS_SECONDS: Final = 2.0
+LIMIT_MAX: Final = 500
+
+A = TypeVar("A")
+Asked = Request[Actor, Any, Any]
+Key = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="Makes the command take effect once: sent again, it gets the first answer",
+    ),
+]
+After = Annotated[
+    int | None,
+    QueryParameter(ge=0, le=2**62, description="Answer from a view at least as fresh as this position"),
+]
+Limit = Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX, description="Most items to give")]
+Cursor = Annotated[
+    str | None,
+    QueryParameter(max_length=500, description="`next_cursor` of the page before"),
+]
+__all__ = ["After", "Asked", "Cursor", "Desk", "FromQuery", "Key", "Limit"]
+
+
+class Desk:
+    """The ledger, the read models and the log, as one dependency of every route."""
+
+    def __init__(self, ledger: Ledger, db: Db, feed: EventFeed) -> None:
+        self.ledger = ledger
+        self.db = db
+        self.feed = feed
+
+    async def command(
+        self,
+        request: Asked,
+        command: Command,
+        key: str | None,
+        answer: type[A],
+        *,
+        target: UUID | None = None,
+        status: int = 201,
+    ) -> Response[A]:
+        """Submit a command for whoever asks, and answer with its receipt: an `answer` that is JSON already."""
+        receipt = await self.ledger.submit(
+            command, request.user, target=target, key=key, trace=request.scope.get("fairbook.trace")
+        )
+        headers = {"Idempotency-Replayed": "true"} if receipt.replayed else None
+        del answer  # names the shape for the type checker and the OpenAPI document
+        return Response(
+            cast("A", receipt.answer),
+            status_code=status,
+            media_type="application/json",
+            headers=headers,
+        )
+
+    async def fresh(self, model: str, after: int | None) -> None:
+        """Wait until a view has reached a position; raises StaleView after two seconds."""
+        if after is not None and not await self.db.wait_for(model, after, FRESHNESS_SECONDS):
+            raise StaleView
+
+
+def owner_seen_by(actor: Actor, asked: str | None = None) -> str | None:
+    """Give whose things a list shows: a trader's own, else whose is asked for, else (None) everybody's."""
+    return actor.user if actor.role == "trader" else asked

@@ -1,0 +1,113 @@
+"""What every request passes before it is routed: who asks, whether it is traced, how long it takes."""
+
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, Status, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from api.auth import BadToken, Tokens
+from api.problems import PROBLEM_JSON, SERVER_ERROR
+from application import meters
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_tracer = trace.get_tracer("fairbook")
+_propagator: Final = TraceContextTextMapPropagator()
+_SAMPLED_FLAG: Final = b"-01"
+
+
+class Front:
+    """The outermost ASGI application; `trace_ratio` is the share of requests without a caller's decision to trace."""
+
+    def __init__(self, app: Asgi, tokens: Tokens, trace_ratio: float, dice: random.Random) -> None:
+        self._app = app
+        self._tokens = tokens
+        self._trace_ratio = trace_ratio
+        self._dice = dice
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = SERVER_ERROR
+
+        async def send_noting_status(message: dict[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        authorization = traceparent = b""
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                authorization = value
+            elif name == b"traceparent":
+                traceparent = value
+        try:
+            if scope["path"].startswith("/v1/"):
+                scope["user"] = self._tokens.actor(authorization)
+            if self._is_traced(traceparent):
+                await self._traced(scope, receive, send_noting_status, traceparent)
+            else:
+                await self._app(scope, receive, send_noting_status)
+        except BadToken as error:
+            await _unauthenticated(scope["path"], str(error), send_noting_status)
+        finally:
+            route = scope.get("path_template") or "unknown"
+            seconds = time.perf_counter() - started
+            meters.request_seconds.observe(seconds, (scope["method"], route, str(status)))
+
+    def _is_traced(self, traceparent: bytes) -> bool:
+        if traceparent:
+            return traceparent.endswith(_SAMPLED_FLAG)
+        return self._trace_ratio > 0 and self._dice.random() < self._trace_ratio
+
+    async def _traced(self, scope: Scope, receive: Receive, send: Send, traceparent: bytes) -> None:
+        carrier = {"traceparent": traceparent.decode("latin-1")} if traceparent else {}
+        with _tracer.start_as_current_span(
+            scope["method"], context=_propagator.extract(carrier), kind=SpanKind.SERVER
+        ) as span:
+            outgoing: dict[str, str] = {}
+            _propagator.inject(outgoing)
+            scope["fairbook.trace"] = outgoing.get("traceparent")
+
+            async def send_with_status(message: dict[str, Any]) -> None:
+                if message["type"] == "http.response.start":
+                    span.set_attribute("http.response.status_code", message["status"])
+                    if message["status"] >= SERVER_ERROR:
+                        span.set_status(Status(StatusCode.ERROR))
+                await send(message)
+
+            await self._app(scope, receive, send_with_status)
+            route = scope.get("path_template") or "unknown"
+            span.update_name(f"{scope['method']} {route}")
+            span.set_attribute("http.route", route)
+
+
+async def _unauthenticated(path: str, detail: str, send: Send) -> None:
+    body = msgspec.json.encode(
+        {
+            "type": "unauthenticated",
+            "title": "A valid token is needed.",
+            "status": 401,
+            "detail": detail,
+            "instance": path,
+        }
+    )
+    headers = [
+        (b"content-type", PROBLEM_JSON.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"www-authenticate", b"Bearer"),
+    ]
+    await send({"type": "http.response.start", "status": 401, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

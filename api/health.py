@@ -1,0 +1,103 @@
+"""Is it alive, is it ready, what does it measure."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, Protocol
+
+from litestar import Response, get
+from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
+from msgspec import Struct
+
+LAG_ALLOWED: Final = 100_000
+"""Events that a view may be behind before the service calls itself not ready."""
+
+PROBE_SECONDS: Final = 1.5
+
+Probe = Callable[[], Awaitable[object]]
+
+
+class Views(Protocol):
+    """What tells how far each view is."""
+
+    async def head(self) -> int:
+        """Give the position of the log's last event."""
+
+    async def positions(self) -> Mapping[str, int]:
+        """Give the position that each view has reached."""
+
+    async def faults(self) -> Mapping[str, str]:
+        """Give what stopped each view that has stopped."""
+
+
+class Health(Struct, frozen=True):
+    """The process answers."""
+
+    status: str = "alive"
+
+
+class Readiness(Struct, frozen=True):
+    """Each dependency with `ok` or what is wrong; each view with how many events it is behind."""
+
+    status: str
+    dependencies: dict[str, str]
+    lag_events: dict[str, int]
+    faults: dict[str, str]
+
+
+class Probes:
+    """The dependencies to ask, and the metrics to show."""
+
+    def __init__(
+        self, dependencies: Mapping[str, Probe], views: Views, metrics_text: Callable[[], bytes]
+    ) -> None:
+        self.dependencies = dependencies
+        self.views = views
+        self.metrics_text = metrics_text
+
+    async def readiness(self) -> Readiness:
+        """Ask every dependency at once, each for at most PROBE_SECONDS."""
+        answers = await asyncio.gather(*(_ask(probe) for probe in self.dependencies.values()))
+        dependencies = dict(zip(self.dependencies, answers, strict=True))
+        lags: dict[str, int] = {}
+        faults: Mapping[str, str] = {}
+        if dependencies.get("postgres") == "ok":
+            head = await self.views.head()
+            lags = {name: max(0, head - at) for name, at in (await self.views.positions()).items()}
+            faults = await self.views.faults()
+        ready = all(answer == "ok" for answer in answers) and not faults
+        ready = ready and all(lag <= LAG_ALLOWED for lag in lags.values())
+        return Readiness("ready" if ready else "not ready", dependencies, lags, dict(faults))
+
+
+async def _ask(probe: Probe) -> str:
+    try:
+        async with asyncio.timeout(PROBE_SECONDS):
+            await probe()
+    except TimeoutError:
+        return "does not answer"
+    except Exception as error:  # noqa: BLE001  whatever is wrong with a dependency is the answer
+        return type(error).__name__
+    return "ok"
+
+
+@get("/health")
+async def health() -> Health:
+    """Tell that the process is alive."""
+    return Health()
+
+
+@get("/ready", responses={503: ResponseSpec(Readiness, generate_examples=False, description="Not ready")})
+async def ready(probes: NamedDependency[Probes]) -> Response[Readiness]:
+    """Tell whether every dependency answers and no view has stopped or fallen far behind."""
+    readiness = await probes.readiness()
+    return Response(readiness, status_code=200 if readiness.status == "ready" else 503)
+
+
+@get("/metrics", media_type="text/plain")
+async def metrics(probes: NamedDependency[Probes]) -> Response[bytes]:
+    """Show the metrics in Prometheus text form."""
+    return Response(probes.metrics_text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+ROUTES = [health, ready, metrics]

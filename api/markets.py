@@ -1,0 +1,149 @@
+"""Markets: open, suspend, resume, close, declare the result, follow the settlement."""
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+
+from api.auth import only
+from api.desk import After, Asked, Cursor, Desk, Key, Limit
+from api.problems import responses
+from application.answers import MarketChanged, NewMarket
+from domain.commands import (
+    CloseMarket,
+    DeclareResult,
+    Instant,
+    OpenMarket,
+    ResumeMarket,
+    SuspendMarket,
+)
+from domain.refusals import MarketNotFound
+from read_models import exposure, markets
+from read_models.exposure import MarketExposure
+from read_models.markets import MarketRow, MarketStatus, SettlementRow
+from read_models.pages import Page
+
+_LIFECYCLE = responses(404, 409, 422)
+
+
+@post("/markets", guards=[only("operator")], responses=responses(409, 422))
+async def open_market(
+    request: Asked, data: JSONBody[OpenMarket], desk: NamedDependency[Desk], key: Key = None
+) -> Response[NewMarket]:
+    """Offer a market on a fixture."""
+    return await desk.command(request, data, key, NewMarket)
+
+
+@post("/markets/{market_id:uuid}/suspend", status_code=200, guards=[only("operator")], responses=_LIFECYCLE)
+async def suspend_market(
+    request: Asked,
+    market_id: FromPath[UUID],
+    desk: NamedDependency[Desk],
+    data: JSONBody[SuspendMarket | None] = None,
+    key: Key = None,
+) -> Response[MarketChanged]:
+    """Take no bets on a market for now."""
+    command = data or SuspendMarket()
+    return await desk.command(request, command, key, MarketChanged, target=market_id, status=200)
+
+
+@post("/markets/{market_id:uuid}/resume", status_code=200, guards=[only("operator")], responses=_LIFECYCLE)
+async def resume_market(
+    request: Asked, market_id: FromPath[UUID], desk: NamedDependency[Desk], key: Key = None
+) -> Response[MarketChanged]:
+    """Take bets on a market again."""
+    command = ResumeMarket()
+    return await desk.command(request, command, key, MarketChanged, target=market_id, status=200)
+
+
+@post("/markets/{market_id:uuid}/close", status_code=200, guards=[only("operator")], responses=_LIFECYCLE)
+async def close_market(
+    request: Asked, market_id: FromPath[UUID], desk: NamedDependency[Desk], key: Key = None
+) -> Response[MarketChanged]:
+    """Take no more bets on a market."""
+    command = CloseMarket()
+    return await desk.command(request, command, key, MarketChanged, target=market_id, status=200)
+
+
+@post("/markets/{market_id:uuid}/result", status_code=202, guards=[only("operator")], responses=_LIFECYCLE)
+async def declare_result(
+    request: Asked,
+    market_id: FromPath[UUID],
+    data: JSONBody[DeclareResult],
+    desk: NamedDependency[Desk],
+    key: Key = None,
+) -> Response[MarketChanged]:
+    """Say how a market ended; settlement starts by itself."""
+    return await desk.command(request, data, key, MarketChanged, target=market_id, status=202)
+
+
+@get("/markets", responses=responses(422))
+async def list_markets(
+    desk: NamedDependency[Desk],
+    sport: FromQuery[str | None] = None,
+    status: FromQuery[MarketStatus | None] = None,
+    starts_after: Annotated[Instant | None, QueryParameter(name="starts_after")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    after: After = None,
+) -> Page[MarketRow]:
+    """List markets by the start of their fixture."""
+    await desk.fresh("markets", after)
+    return await markets.page(desk.db, sport, status, starts_after, limit, cursor)
+
+
+@get("/markets/{market_id:uuid}", responses=responses(404, 422))
+async def read_market(
+    market_id: FromPath[UUID], desk: NamedDependency[Desk], after: After = None
+) -> MarketRow:
+    """Read a market."""
+    await desk.fresh("markets", after)
+    return _found(await markets.get(desk.db, market_id))
+
+
+@get("/markets/{market_id:uuid}/settlement", responses=responses(404, 422))
+async def read_settlement(
+    market_id: FromPath[UUID], desk: NamedDependency[Desk], after: After = None
+) -> SettlementRow:
+    """Follow a market's settlement: progress and totals."""
+    await desk.fresh("markets", after)
+    await desk.fresh("bets", after)
+    settlement = await markets.settlement(desk.db, market_id)
+    if settlement is None:
+        raise MarketNotFound
+    return settlement
+
+
+@get(
+    "/markets/{market_id:uuid}/exposure",
+    guards=[only("operator", "auditor")],
+    responses=responses(404, 422),
+)
+async def read_exposure(
+    market_id: FromPath[UUID], desk: NamedDependency[Desk], after: After = None
+) -> MarketExposure:
+    """Read what the house wins or loses on a market by outcome."""
+    await desk.fresh("exposure", after)
+    _found(await markets.get(desk.db, market_id))
+    return await exposure.of_market(desk.db, market_id)
+
+
+def _found(market: MarketRow | None) -> MarketRow:
+    if market is None:
+        raise MarketNotFound
+    return market
+
+
+ROUTES = [
+    open_market,
+    suspend_market,
+    resume_market,
+    close_market,
+    declare_result,
+    list_markets,
+    read_market,
+    read_settlement,
+    read_exposure,
+]

@@ -1,0 +1,108 @@
+"""Prices: the way in for who has no NATS, and what was seen."""
+
+from decimal import Decimal
+from typing import Annotated
+from uuid import UUID
+
+from litestar import Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import Meta
+
+from api.auth import only
+from api.desk import After, Asked, Cursor, Desk, Key, Limit
+from api.problems import responses
+from application.answers import SnapshotsTaken
+from domain.commands import MAX_QUOTES, Command, Instant, QuoteBody, RecordOdds, Slug
+from domain.events import MarketType
+from domain.refusals import InvalidInput, MarketNotFound
+from read_models import markets, prices
+from read_models.pages import Page
+from read_models.prices import PriceRow
+
+
+class QuoteIn(Command, frozen=True, kw_only=True):
+    """A bookmaker's price; the market is named by its id, or by fixture, type and line."""
+
+    bookmaker: Slug
+    market_id: UUID | None = None
+    fixture_id: UUID | None = None
+    type: MarketType | None = None
+    line: Decimal | None = None
+    selection_id: Slug
+    odds: Decimal
+    at: Instant
+    size: Decimal | None = None
+    closing: bool = False
+
+
+class OddsIn(Command, frozen=True, kw_only=True):
+    """A batch of quotes."""
+
+    quotes: Annotated[list[QuoteIn], Meta(min_length=1, max_length=MAX_QUOTES)]
+
+
+@post("/odds", guards=[only("operator")], responses=responses(404, 409, 413, 422))
+async def record_odds(
+    request: Asked, data: JSONBody[OddsIn], desk: NamedDependency[Desk], key: Key = None
+) -> Response[SnapshotsTaken]:
+    """Keep a batch of quotes: one snapshot for each market in it."""
+    command = RecordOdds(quotes=await _with_markets(data.quotes, desk))
+    return await desk.command(request, command, key, SnapshotsTaken)
+
+
+async def _with_markets(quotes: list[QuoteIn], desk: Desk) -> list[QuoteBody]:
+    """Find the markets of the quotes that name them by fixture, each once."""
+    found: dict[tuple[UUID, MarketType, Decimal | None], UUID] = {}
+    bodies = []
+    for quote in quotes:
+        market_id = quote.market_id
+        if market_id is None:
+            if quote.fixture_id is None or quote.type is None:
+                raise InvalidInput("give market_id, or fixture_id and type", field="quotes.market_id")
+            name = (quote.fixture_id, quote.type, quote.line)
+            if name not in found:
+                market = await markets.find(desk.db, *name)
+                if market is None:
+                    raise MarketNotFound(f"fixture {name[0]} has no {name[1]} market of that line")
+                found[name] = market
+            market_id = found[name]
+        bodies.append(
+            QuoteBody(
+                bookmaker=quote.bookmaker,
+                market_id=market_id,
+                selection_id=quote.selection_id,
+                odds=quote.odds,
+                at=quote.at,
+                size=quote.size,
+                closing=quote.closing,
+            )
+        )
+    return bodies
+
+
+@get("/markets/{market_id:uuid}/odds", responses=responses(404, 422))
+async def read_odds(
+    market_id: FromPath[UUID], desk: NamedDependency[Desk], after: After = None
+) -> Page[PriceRow]:
+    """Read the latest price of each selection by bookmaker."""
+    await desk.fresh("prices", after)
+    return Page(await prices.latest(desk.db, market_id), None)
+
+
+@get("/markets/{market_id:uuid}/odds/history", responses=responses(404, 422))
+async def read_odds_history(
+    market_id: FromPath[UUID],
+    desk: NamedDependency[Desk],
+    start: Annotated[Instant | None, QueryParameter(name="from")] = None,
+    end: Annotated[Instant | None, QueryParameter(name="to")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    after: After = None,
+) -> Page[PriceRow]:
+    """Read every quote that was kept for a market, newest first."""
+    await desk.fresh("prices", after)
+    return await prices.history(desk.db, market_id, start, end, limit, cursor)
+
+
+ROUTES = [record_odds, read_odds, read_odds_history]

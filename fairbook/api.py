@@ -1,0 +1,143 @@
+"""`fairbook api`: serve HTTP; the settlement process runs inside."""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from uuid import UUID
+
+import uvicorn
+from opentelemetry import metrics
+from opentelemetry.metrics import Observation
+
+from adapters.dependencies import NatsLink, ValkeyLink
+from adapters.postgres.leadership import Leadership
+from adapters.postgres.reader import Reader
+from adapters.postgres.settings import ledger_environment
+from adapters.telemetry import set_up
+from api.app import create_app
+from api.desk import Desk
+from api.health import Probe, Probes
+from application.ledger import Ledger
+from application.settlement_process import SettlementProcess
+from fairbook.secret import signing_secret
+from fairbook.settings import Settings
+from read_models import bets, markets
+
+GC_THRESHOLDS = (50_000, 20, 50)
+"""Collections are rarer than Python's default: a pause of the collector is a pause of every request."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare this command's options."""
+    parser.add_argument("--host", help="address to listen on (default: FAIRBOOK_HOST, 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="port (default: FAIRBOOK_PORT, 8080)")
+    parser.add_argument(
+        "--reuse-port", action="store_true", help="share the port with other API processes"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until stopped."""
+    settings = Settings.from_environment()
+    metrics_text = set_up("fairbook-api")
+    app = create_app(
+        lambda: _open(settings, metrics_text),
+        signing_secret(settings),
+        trace_ratio=settings.trace_ratio,
+    )
+    config = uvicorn.Config(
+        app,  # type: ignore[arg-type]  # uvicorn's ASGI types are unions that a plain application does not spell out
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        backlog=4096,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=10,
+    )
+    host, port = arguments.host or settings.host, arguments.port or settings.port
+    with _listening(host, port, shared=arguments.reuse_port) as listener:
+        uvicorn.Server(config).run([listener])
+    return 0
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int, *, shared: bool) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind((host, port))
+        yield listener
+
+
+class _Work:
+    """What the settlement process reads, from the read models."""
+
+    def __init__(self, reader: Reader, leadership: Leadership) -> None:
+        self._reader = reader
+        self._leadership = leadership
+
+    async def leads(self) -> bool:
+        return await self._leadership.held()
+
+    async def unsettled_markets(self, limit: int) -> Sequence[tuple[UUID, int]]:
+        return await markets.unsettled(self._reader, limit)
+
+    async def open_bets(self, market_id: UUID, after: UUID | None, limit: int) -> Sequence[UUID]:
+        return await bets.open_ids(self._reader, market_id, after, limit)
+
+    async def bets_seen(self, position: int, timeout_seconds: float) -> bool:
+        return await self._reader.wait_for("bets", position, timeout_seconds)
+
+
+@contextlib.asynccontextmanager
+async def _open(
+    settings: Settings, metrics_text: Callable[[], bytes]
+) -> AsyncIterator[tuple[Desk, Probes]]:
+    """Open what the API stands on, and close it in the reverse order."""
+    database_url = settings.require_database_url()
+    async with contextlib.AsyncExitStack() as stack:
+        ledger = await stack.enter_async_context(Ledger(ledger_environment(database_url)))
+        reader = await stack.enter_async_context(Reader(database_url))
+        dependencies: dict[str, Probe] = {"postgres": reader.head}
+        if settings.nats_url:
+            link = await stack.enter_async_context(NatsLink(settings.nats_url))
+            dependencies["nats"] = link.probe
+        if settings.redis_url:
+            cache = await stack.enter_async_context(ValkeyLink(settings.redis_url))
+            dependencies["valkey"] = cache.probe
+        leadership = Leadership(database_url, "settlement")
+        stack.push_async_callback(leadership.release)
+        process = SettlementProcess(ledger, _Work(reader, leadership))
+        settling = asyncio.create_task(process.run(), name="settlement")
+        stack.push_async_callback(_cancelled, settling)
+        _show(ledger)
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        yield Desk(ledger, reader, reader), Probes(dependencies, reader, metrics_text)
+
+
+def _show(ledger: Ledger) -> None:
+    meter = metrics.get_meter("fairbook")
+    meter.create_observable_gauge(
+        "fairbook_queue", [lambda _: [Observation(ledger.queued)]], description="Commands that wait"
+    )
+    meter.create_observable_gauge(
+        "fairbook_streams_in_memory",
+        [lambda _: [Observation(ledger.streams_in_memory)]],
+        description="Streams whose state is in memory",
+    )
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
