@@ -3,6 +3,7 @@
 import importlib.metadata
 import re
 import subprocess
+import time
 import tomllib
 from pathlib import Path
 from typing import Any, Final
@@ -216,3 +217,16 @@ def test_every_dependency_has_its_line_in_the_docs() -> None:
     declared = {re.split(r"[\[<>=]", line)[0] for group in groups for line in group}
     documented = re.findall(r"(?m)^\| ([a-z0-9-]+)", (ROOT / "docs/dependencies.md").read_text())
     assert declared == set(documented) - {"package"}
+
+
+@pytest.mark.skipif(
+    not (ROOT / ".venv" / "installed-from").exists(), reason="not installed by tools/bootstrap.sh"
+)
+def test_installing_again_does_nothing_and_takes_no_time() -> None:
+    def seconds() -> float:
+        began_at = time.perf_counter()
+        said = subprocess.run([ROOT / "tools" / "bootstrap.sh"], capture_output=True, check=True)
+        assert said.stdout == said.stderr == b""
+        return time.perf_counter() - began_at
+
+    assert min(seconds() for _ in range(3)) < 0.3

@@ -89,20 +89,20 @@ class DataFolder:
         fresh.replace(self._state_file)
 
     def _make(self) -> None:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
+        if not self.path.exists():
+            try:
+                self.path.mkdir(parents=True)
+            except OSError as error:
+                raise EmbeddedError(
+                    f"The data folder {self.path} cannot be made: {error.strerror}. Choose another "
+                    "with --data."
+                ) from error
+            # Another account may pass through, not look around.
+            self.path.chmod(0o700 if self.account.user_id is None else 0o711)
+        if self.account.user_id is not None and not self.account.can_enter(self.path):
             raise EmbeddedError(
-                f"The data folder {self.path} cannot be made: {error.strerror}. Choose another with "
-                "--data."
-            ) from error
-        if self.account.user_id is None:
-            return
-        self.path.chmod(0o711)  # the other account may pass through, not look around
-        if not self.account.can_enter(self.path):
-            raise EmbeddedError(
-                f"Run by root, the servers run as {UNPRIVILEGED!r}, who cannot enter {self.path}: a "
-                "folder above it is private. Choose one that others may pass through, such as "
+                f"Run by root, the servers run as {UNPRIVILEGED!r}, who cannot enter {self.path}: it "
+                "or a folder above it is private. Choose one that others may pass through, such as "
                 "--data /var/lib/fairbook."
             )
 

@@ -266,6 +266,15 @@ class TestAsRoot:
         ):
             pass
 
+    def test_the_permissions_of_a_folder_that_was_there_are_left_alone(
+        self, open_folder: Path
+    ) -> None:
+        shared = open_folder / "shared"
+        shared.mkdir()
+        shared.chmod(0o755)
+        with EmbeddedServers(shared, quiet, only=["valkey"], environment={}):
+            assert shared.stat().st_mode & 0o777 == 0o755
+
     def test_programs_in_a_private_venv_run_from_a_copy(self, open_folder: Path) -> None:
         """The venv of a checkout below /root, in small: its packages, closed to others."""
         private = open_folder / "private"
