@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
@@ -87,7 +87,9 @@ def _reporter() -> Callable[[str], None]:
     began_at = time.monotonic()
 
     def report(line: str) -> None:
-        print(f"[{time.monotonic() - began_at:6.2f} s] {line}", flush=True)
+        # Whoever read along may have gone, with the terminal or the pipe: that stops nothing.
+        with suppress(OSError):
+            print(f"[{time.monotonic() - began_at:6.2f} s] {line}", flush=True)
 
     return report
 
