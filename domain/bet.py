@@ -10,7 +10,7 @@ from domain.account import Account
 from domain.events import BetPlaced, BetSettled, Leg, SelectionResult, StakeSettled
 from domain.market import Market
 from domain.money import MAX_FUNDS_MINOR, check_odds, single_return_minor
-from domain.refusals import LimitExceeded
+from domain.refusals import BetAlreadySettled, LimitExceeded
 from domain.settlement import settle_single
 
 BetEvent = BetPlaced | BetSettled
@@ -31,6 +31,8 @@ class Bet(Struct, frozen=True):
 
     def settle(self, results: tuple[SelectionResult, ...]) -> tuple[BetSettled, StakeSettled]:
         """Settle the bet by its legs' results: what happens to the bet, and to its account."""
+        if self.status != "open":
+            raise BetAlreadySettled(f"the bet is already {self.status}")
         status, return_minor = settle_single(self.legs[0], results[0], self.total_stake_minor)
         return BetSettled(
             account_id=self.account_id,

@@ -77,6 +77,10 @@ class WithdrawalNotPending(Conflict):
     """The withdrawal has already been completed or rejected."""
 
 
+class BetAlreadySettled(Conflict):
+    """The bet has already been settled."""
+
+
 class MarketStateConflict(Conflict):
     """The market's state does not allow this step."""
 
