@@ -16,6 +16,8 @@ HOUSE = "house"
 """The bookmaker whose quotes are the prices of a market that the house prices itself."""
 
 CLOCK_SKEW = timedelta(seconds=60)
+MAX_SIZE = Decimal(10**15)
+SIZE_PLACES = 8
 _NAMESPACE = UUID("6f1c3f0e-6b1f-5c3e-9a64-0d9f3a5f4c11")
 
 
@@ -51,14 +53,23 @@ class HousePrices(Struct, frozen=True):
 def _newer(
     prices: dict[str, tuple[Decimal, datetime]], quotes: tuple[Quote, ...]
 ) -> dict[str, tuple[Decimal, datetime]]:
-    ours = {quote.selection_id: (quote.odds, quote.at) for quote in quotes if quote.bookmaker == HOUSE}
-    if not ours:
-        return prices
-    kept = {
-        selection_id: price for selection_id, price in ours.items()
-        if selection_id not in prices or price[1] >= prices[selection_id][1]
-    }  # fmt: skip
-    return prices | kept
+    newer = prices
+    for quote in quotes:
+        if quote.bookmaker != HOUSE:
+            continue
+        known = newer.get(quote.selection_id)
+        if known is None or quote.at >= known[1]:
+            if newer is prices:
+                newer = dict(prices)
+            newer[quote.selection_id] = (quote.odds, quote.at)
+    return newer
+
+
+def _is_size(size: Decimal) -> bool:
+    if not size.is_finite() or not 0 <= size <= MAX_SIZE:
+        return False
+    exponent = size.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -SIZE_PLACES
 
 
 def take_snapshot(market: Market, quotes: tuple[Quote, ...], now: datetime) -> OddsSnapshotTaken:
@@ -67,6 +78,10 @@ def take_snapshot(market: Market, quotes: tuple[Quote, ...], now: datetime) -> O
         check_odds(quote.odds, "quotes.odds")
         if quote.selection_id not in market.selections:
             raise SelectionNotInMarket(f"market {market.market_id} has no selection {quote.selection_id!r}")
+        if quote.size is not None and not _is_size(quote.size):
+            raise InvalidInput(
+                f"a size is from 0 to {MAX_SIZE} with at most {SIZE_PLACES} decimals", field="quotes.size"
+            )
         if quote.at > now + CLOCK_SKEW:
             raise InvalidInput("a quote's time lies in the future", field="quotes.at")
     return OddsSnapshotTaken(market_id=market.market_id, quotes=quotes)
