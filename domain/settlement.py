@@ -61,16 +61,16 @@ def leg_multiplier(odds: Decimal, result: SelectionResult) -> Fraction:
 
 def settle_single(leg: Leg, result: SelectionResult, stake_minor: int) -> tuple[SettledStatus, int]:
     """Settle a single back bet: its status and its return in minor units, stake included, rounded half up."""
-    multiplier = leg_multiplier(leg.odds, result)
-    return _status(multiplier, Fraction(leg.odds)), round_half_up(stake_minor * multiplier)
+    return _status(result), round_half_up(stake_minor * leg_multiplier(leg.odds, result))
 
 
-def _status(multiplier: Fraction, best: Fraction) -> SettledStatus:
-    if multiplier == 0:
-        return "lost"
-    if multiplier == 1:
+def _status(result: SelectionResult) -> SettledStatus:
+    """Name the result, not the amount: a dead heat that happens to return the stake voided nothing."""
+    if VOID_FACTOR[result.result] == 1:
         return "void"
-    return "won" if multiplier == best else "part_won"
+    if result.result == "lost":
+        return "lost"
+    return "won" if result.result == "won" and result.dead_heat is None else "part_won"
 
 
 def results_from_score(
@@ -79,9 +79,11 @@ def results_from_score(
     """Derive every selection's result from the score, for 1X2, OU and BTTS."""
     if market_type not in SIDES:
         raise ResultNotDerivable(f"a {market_type} market is settled by results, not by a score, for now")
+    sides = {selection_id: _side(market_type, selection_id, name, fixture) for selection_id, name in selections.items()}
+    if len(set(sides.values())) < len(sides):
+        raise ResultNotDerivable("two selections seem to be the same outcome: name their results in `results`")
     results = []
-    for selection_id, name in selections.items():
-        side = _side(market_type, selection_id, name, fixture)
+    for selection_id, side in sides.items():
         if side in ("over", "under"):
             result = _total_result(side, score, line or Decimal(0))
         else:
@@ -107,15 +109,22 @@ def _total_result(side: Outcome, score: Score, line: Decimal) -> Result:
 
 
 def _side(market_type: MarketType, selection_id: str, name: str, fixture: Fixture) -> Outcome:
-    """Tell which outcome a selection names: by its id, by its name, or by the name of the side that plays."""
+    """Tell which outcome a selection names: by its id, by its name, or by the name of the side that plays.
+
+    Where they contradict each other nothing is guessed; a single letter of the id gives way to the name.
+    """
     sides = SIDES[market_type]
-    synonyms: dict[str, Outcome] = {side[0]: side for side in sides} | {side: side for side in sides}
+    words: dict[str, Outcome] = {side: side for side in sides}
+    letters: dict[str, Outcome] = {side[0]: side for side in sides}
     if market_type == "1X2":
-        synonyms |= {"1": "home", "x": "draw", "2": "away"}
-        synonyms |= {team.lower(): side for team, side in ((fixture.home, sides[0]), (fixture.away, sides[2])) if team}
-    for word in (selection_id.lower(), name.lower(), name.lower().split(" ")[0]):
-        if word in synonyms:
-            return synonyms[word]
-    raise ResultNotDerivable(
-        f"selection {selection_id!r} ({name}) is none of {', '.join(sides)}: name its result in `results`"
-    )
+        words |= {"1": "home", "x": "draw", "2": "away"}
+        words |= {team.lower(): side for team, side in ((fixture.home, sides[0]), (fixture.away, sides[2])) if team}
+    key, title = selection_id.lower(), name.lower()
+    by_id = words.get(key)
+    by_name = words.get(title) or words.get(title.split(" ")[0])
+    side = by_id or by_name or letters.get(key) or letters.get(title)
+    if side is None or (by_id and by_name and by_id != by_name):
+        raise ResultNotDerivable(
+            f"selection {selection_id!r} ({name}) is none of {', '.join(sides)}: name its result in `results`"
+        )
+    return side
