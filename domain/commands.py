@@ -16,7 +16,7 @@ from domain.money import AmountMinor
 MAX_BATCH = 8_000
 MAX_QUOTES = 10_000
 
-_PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+_PRINTABLE = r"^[^\x00-\x1f\x7f]+$(?!\n)"
 Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTABLE)]
 Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=_PRINTABLE)]
 Instant = Annotated[datetime, Meta(tz=True)]
