@@ -51,6 +51,8 @@ def decode_event(
     shape = state[_VERSION_BYTE]
     if shape == _current[topic]:
         _, at, actor, command_id, trace, event = decode(state)
+    elif shape > _current[topic]:
+        raise UnknownTopic(f"{topic} version {shape} at position {position}")
     else:
         _, at, actor, command_id, trace, data = _decode_any(state)
         data = upcast(topic, shape, _current[topic], data)
