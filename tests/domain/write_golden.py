@@ -1,0 +1,195 @@
+"""Golden files: one example of every topic and version, in the bytes that the log holds.
+
+`python -m tests.domain.write_golden` writes those that are missing and never changes one that exists: what the log
+holds stays as it is for ever, so what reads it must go on reading it.
+"""
+
+import json
+import sys
+import types
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from adapters.postgres.codec import encode_event
+from domain.events import (
+    ALL_EVENTS,
+    AccountOpened,
+    BetPlaced,
+    BetSettled,
+    DeadHeat,
+    Event,
+    FundsDeposited,
+    FundsPaidOut,
+    FundsReleased,
+    FundsReserved,
+    MarketClosed,
+    MarketLimits,
+    MarketOpened,
+    MarketResumed,
+    MarketSuspended,
+    OddsSnapshotTaken,
+    Quote,
+    ResultDeclared,
+    Score,
+    SelectionResult,
+    SettlementCompleted,
+    SettlementProgressed,
+    SettlementTotal,
+    StakeReserved,
+    StakeSettled,
+    Terms,
+    WithdrawalCompleted,
+    WithdrawalRejected,
+    WithdrawalRequested,
+)
+from tests.builders import ACCOUNT, BET, FIXTURE, MARKET, SELECTIONS, TRANSFER, an_id, leg
+
+FOLDER: Final = Path(__file__).parent / "golden"
+AT: Final = datetime(2024, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
+ACTOR: Final = "alice"
+COMMAND: Final = an_id("command")
+TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+_money = {"amount_minor": 12_345, "currency": "EUR"}
+_totals = (SettlementTotal("EUR", 2, 3_000, 2_500), SettlementTotal("GBP", 1, 100, 0))
+_results = (
+    SelectionResult("home", "won", DeadHeat(tied=2, places=1), 1),
+    SelectionResult("away", "half_lost"),
+)
+
+EXAMPLES: Final[dict[type[Event], Event]] = {
+    type(event): event
+    for event in (
+        AccountOpened(owner="alice", currency="EUR", name="Ålice’s main", held_at="Betfair"),
+        FundsDeposited(transfer_id=TRANSFER, method="card", reference="R-1", **_money),
+        FundsReserved(transfer_id=TRANSFER, **_money),
+        FundsPaidOut(transfer_id=TRANSFER, method="bank", **_money),
+        FundsReleased(transfer_id=TRANSFER, **_money),
+        StakeReserved(bet_id=BET, potential_return_minor=30_863, **_money),
+        StakeSettled(
+            bet_id=BET,
+            stake_minor=12_345,
+            return_minor=30_863,
+            potential_return_minor=30_863,
+            currency="EUR",
+        ),
+        WithdrawalRequested(account_id=ACCOUNT, method="bank", reference="R-2", **_money),
+        WithdrawalCompleted(account_id=ACCOUNT),
+        WithdrawalRejected(account_id=ACCOUNT, reason="no such bank"),
+        BetPlaced(
+            account_id=ACCOUNT,
+            owner="alice",
+            kind="single",
+            side="back",
+            legs=(leg("2.50"),),
+            stake_minor=1_000,
+            total_stake_minor=1_000,
+            potential_return_minor=2_500,
+            currency="EUR",
+        ),
+        BetSettled(
+            account_id=ACCOUNT,
+            status="part_won",
+            results=_results,
+            stake_minor=1_000,
+            return_minor=1_250,
+            currency="EUR",
+        ),
+        MarketOpened(
+            fixture=FIXTURE,
+            type="OU",
+            selections=SELECTIONS,
+            pricing="house",
+            line=Decimal("2.25"),
+            terms=Terms(each_way_places=3, each_way_divisor=5),
+            limits=MarketLimits(max_stake_minor=100_000, max_return_minor=2**53 - 1),
+        ),
+        MarketSuspended(reason="injury"),
+        MarketResumed(),
+        MarketClosed(),
+        ResultDeclared(results=_results, score=Score(home=2, away=1)),
+        SettlementProgressed(market_id=MARKET, totals=_totals),
+        SettlementCompleted(market_id=MARKET, totals=_totals),
+        OddsSnapshotTaken(
+            market_id=MARKET,
+            quotes=(
+                Quote("Pinnacle", "home", Decimal("2.345"), AT, Decimal("1000.50"), closing=True),
+                Quote("house", "away", Decimal("1E+2"), AT),
+            ),
+        ),
+    )
+}
+
+
+def golden_path(event: type[Event]) -> Path:
+    """Where the example of an event's current version lies."""
+    return FOLDER / f"{event.topic}.v{event.version}.json"
+
+
+def encoded(event: Event) -> bytes:
+    """The event in the envelope that the log holds."""
+    return encode_event(event, AT, ACTOR, COMMAND, TRACE)
+
+
+def shape(kind: Any) -> Any:
+    """Describe a type: structs as mappings by field, choices as lists, everything else by name."""
+    origin = get_origin(kind)
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return {
+            field.name + ("" if field.required else "?"): shape(get_type_hints(kind)[field.name])
+            for field in msgspec.structs.fields(kind)
+        }
+    if origin is Literal:
+        return sorted(get_args(kind))
+    if origin in (Union, types.UnionType):
+        return {"any of": [shape(each) for each in get_args(kind)]}
+    if origin is tuple:
+        return {"many": shape(get_args(kind)[0])}
+    return "nil" if kind is type(None) else kind.__name__
+
+
+def golden(event: Event) -> str:
+    """The golden file of an example."""
+    state = encoded(event)
+    number, *_, data = msgspec.msgpack.decode(state)
+    content = {
+        "topic": event.topic,
+        "version": number,
+        "shape": shape(type(event)),
+        "data": json.loads(msgspec.json.encode({k: _readable(v) for k, v in data.items()})),
+        "hex": state.hex(),
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _readable(value: Any) -> Any:
+    match value:
+        case bytes():
+            return value.hex()
+        case dict():
+            return {key: _readable(each) for key, each in value.items()}
+        case list():
+            return [_readable(each) for each in value]
+        case _:
+            return value
+
+
+def write_missing() -> Iterator[Path]:
+    """Write the golden files that are missing."""
+    FOLDER.mkdir(exist_ok=True)
+    for kind in ALL_EVENTS:
+        path = golden_path(kind)
+        if not path.exists():
+            path.write_text(golden(EXAMPLES[kind]), encoding="utf-8")
+            yield path
+
+
+if __name__ == "__main__":
+    for written in write_missing():
+        print(f"wrote {written.name}", file=sys.stderr)
