@@ -139,7 +139,7 @@ class Market(Struct, frozen=True):
                 assert_never(event)
 
 
-def open_market(  # noqa: PLR0913  a market has this many parts
+def open_market(
     fixture: Fixture,
     market_type: MarketType,
     line: Decimal | None,

@@ -4,6 +4,7 @@ Raising one changes nothing: a decision that refuses records no event. `replayed
 again.
 """
 
+import builtins
 import re
 from typing import Any, ClassVar
 
@@ -14,7 +15,7 @@ class Refusal(Exception):  # noqa: N818  a refusal is a rule's answer, not a fau
     status: ClassVar[int] = 422
     type: ClassVar[str] = "refused"
     title: ClassVar[str] = "The request was refused."
-    by_type: ClassVar[dict[str, "type[Refusal]"]] = {}
+    by_type: ClassVar[dict[str, "builtins.type[Refusal]"]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

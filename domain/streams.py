@@ -1,6 +1,5 @@
 """Every kind of stream behind one door: fold an event into whatever state its stream has."""
 
-from typing import cast
 from uuid import UUID
 
 from domain.account import Account
@@ -36,5 +35,5 @@ STATE_OF_FIRST_EVENT: dict[type[Event], type[State]] = {
 def evolve(state: State | None, stream_id: UUID, event: Event) -> State:
     """Give the state of `stream_id` after `event`; `state` is None before its first event."""
     if state is None:
-        return cast(State, STATE_OF_FIRST_EVENT[type(event)].start(stream_id, event))  # type: ignore[arg-type]
-    return cast(State, state.evolve(event))  # type: ignore[arg-type]
+        return STATE_OF_FIRST_EVENT[type(event)].start(stream_id, event)  # type: ignore[arg-type]
+    return state.evolve(event)  # type: ignore[arg-type]

@@ -56,7 +56,6 @@ ACTOR: Final = "alice"
 COMMAND: Final = an_id("command")
 TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
-_money = {"amount_minor": 12_345, "currency": "EUR"}
 _totals = (SettlementTotal("EUR", 2, 3_000, 2_500), SettlementTotal("GBP", 1, 100, 0))
 _results = (
     SelectionResult("home", "won", DeadHeat(tied=2, places=1), 1),
@@ -67,11 +66,19 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
     type(event): event
     for event in (
         AccountOpened(owner="alice", currency="EUR", name="Ålice’s main", held_at="Betfair"),
-        FundsDeposited(transfer_id=TRANSFER, method="card", reference="R-1", **_money),
-        FundsReserved(transfer_id=TRANSFER, **_money),
-        FundsPaidOut(transfer_id=TRANSFER, method="bank", **_money),
-        FundsReleased(transfer_id=TRANSFER, **_money),
-        StakeReserved(bet_id=BET, potential_return_minor=30_863, **_money),
+        FundsDeposited(
+            transfer_id=TRANSFER,
+            method="card",
+            reference="R-1",
+            amount_minor=12_345,
+            currency="EUR",
+        ),
+        FundsReserved(transfer_id=TRANSFER, amount_minor=12_345, currency="EUR"),
+        FundsPaidOut(transfer_id=TRANSFER, method="bank", amount_minor=12_345, currency="EUR"),
+        FundsReleased(transfer_id=TRANSFER, amount_minor=12_345, currency="EUR"),
+        StakeReserved(
+            bet_id=BET, potential_return_minor=30_863, amount_minor=12_345, currency="EUR"
+        ),
         StakeSettled(
             bet_id=BET,
             stake_minor=12_345,
@@ -79,7 +86,9 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
             potential_return_minor=30_863,
             currency="EUR",
         ),
-        WithdrawalRequested(account_id=ACCOUNT, method="bank", reference="R-2", **_money),
+        WithdrawalRequested(
+            account_id=ACCOUNT, method="bank", reference="R-2", amount_minor=12_345, currency="EUR"
+        ),
         WithdrawalCompleted(account_id=ACCOUNT),
         WithdrawalRejected(account_id=ACCOUNT, reason="no such bank"),
         BetPlaced(

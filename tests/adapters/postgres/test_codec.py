@@ -133,12 +133,8 @@ def test_the_mapper_speaks_the_librarys_stored_events() -> None:
 
 def test_the_mapper_gives_a_notifications_position() -> None:
     state = encode_event(MarketClosed(), NOW, "alice", COMMAND, None)
-    arguments = {
-        "originator_id": MARKET,
-        "originator_version": 3,
-        "topic": "market.closed",
-        "state": state,
-    }
+    notification = Notification(MARKET, 3, "market.closed", state, id=17)
+    stored = StoredEvent(MARKET, 3, "market.closed", state)
     mapper = EventMapper(JSONTranscoder())
-    assert mapper.to_domain_event(Notification(id=17, **arguments)).position == 17
-    assert mapper.to_domain_event(StoredEvent(**arguments)).position == 0
+    assert mapper.to_domain_event(notification).position == 17
+    assert mapper.to_domain_event(stored).position == 0
