@@ -9,14 +9,14 @@ from msgspec import Struct
 from domain.refusals import Refusal
 
 
-class NewAccount(Struct, frozen=True):
+class NewAccount(Struct, frozen=True, gc=False):
     """An account was opened."""
 
     account_id: UUID
     position: int
 
 
-class NewMarket(Struct, frozen=True):
+class NewMarket(Struct, frozen=True, gc=False):
     """A market was opened."""
 
     market_id: UUID
@@ -24,7 +24,7 @@ class NewMarket(Struct, frozen=True):
     position: int
 
 
-class Transferred(Struct, frozen=True):
+class Transferred(Struct, frozen=True, gc=False):
     """Money was deposited, or reserved for a withdrawal."""
 
     transfer_id: UUID
@@ -33,7 +33,7 @@ class Transferred(Struct, frozen=True):
     position: int
 
 
-class MarketChanged(Struct, frozen=True):
+class MarketChanged(Struct, frozen=True, gc=False):
     """A market's status changed."""
 
     market_id: UUID
@@ -41,7 +41,7 @@ class MarketChanged(Struct, frozen=True):
     position: int
 
 
-class BetAccepted(Struct, frozen=True):
+class BetAccepted(Struct, frozen=True, gc=False):
     """A bet was placed; money in minor units of the account's currency."""
 
     bet_id: UUID
@@ -52,20 +52,20 @@ class BetAccepted(Struct, frozen=True):
     position: int
 
 
-class BetRefused(Struct, frozen=True):
+class BetRefused(Struct, frozen=True, gc=False):
     """A bet of a batch was refused, with the problem that a single bet would have got."""
 
     error: dict[str, Any]
 
 
-class BatchDone(Struct, frozen=True):
+class BatchDone(Struct, frozen=True, gc=False):
     """What became of each bet of a batch, in order; an answer given before stands as it was."""
 
     results: list[BetAccepted | BetRefused]
     position: int
 
 
-class SnapshotsTaken(Struct, frozen=True):
+class SnapshotsTaken(Struct, frozen=True, gc=False):
     """Quotes were kept: one snapshot for each market."""
 
     snapshots: int
@@ -73,7 +73,7 @@ class SnapshotsTaken(Struct, frozen=True):
     position: int
 
 
-class BetsSettled(Struct, frozen=True):
+class BetsSettled(Struct, frozen=True, gc=False):
     """How many bets of one market this step settled."""
 
     settled: int
@@ -100,7 +100,7 @@ to_json = msgspec.json.Encoder(decimal_format="number").encode
 """Encode an answer, money and odds as exact JSON numbers."""
 
 
-class RefusalRecord(Struct, frozen=True):
+class RefusalRecord(Struct, frozen=True, gc=False):
     """A refusal as the idempotency record keeps it."""
 
     type: str

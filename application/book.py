@@ -24,6 +24,7 @@ class Book:
         self._absent: set[int] = set()
         self._undo: list[tuple[int, State | None]] = []
         self._started: set[int] = set()
+        self._sealed: tuple[int, list[tuple[int, State | None]], set[int]] | None = None
         self.rows: list[Row] = []
         self.base = 0
 
@@ -50,7 +51,9 @@ class Book:
     def is_taken(self, stream_id: UUID) -> bool:
         """Tell whether a stream of this id exists, as far as is known without loading."""
         key = stream_id.int
-        return key in self._started or key in self._young or key in self._old
+        if key in self._started or key in self._young or key in self._old:
+            return True
+        return self._sealed is not None and key in self._sealed[2]
 
     @property
     def position(self) -> int:
@@ -78,25 +81,46 @@ class Book:
         """Remember this point of the batch for `rewind`."""
         return len(self.rows), len(self._undo)
 
-    def rewind(self, mark: tuple[int, int] = (0, 0)) -> None:
-        """Drop what was recorded since `mark`, by default the whole batch."""
+    def rewind(self, mark: tuple[int, int]) -> None:
+        """Drop what was recorded since `mark`."""
         rows, undo = mark
         self._started.difference_update([stream_id.int for stream_id, _, _ in self.rows[rows:]])
         del self.rows[rows:]
-        while len(self._undo) > undo:
-            key, before = self._undo.pop()
+        self._restore(self._undo, undo)
+
+    def seal(self) -> None:
+        """Close the batch: it is on its way to the log, and what comes now belongs to the next one."""
+        if self._sealed is not None:
+            raise RuntimeError("a batch is in flight already")
+        self._sealed = (self.base, self._undo, self._started)
+        self.base = self.position
+        self.rows, self._undo, self._started = [], [], set()
+
+    def accept(self) -> None:
+        """The sealed batch is durable: its states hold."""
+        self._sealed = None
+        self._absent.clear()
+        if len(self._young) > self._half:
+            self._old, self._young = self._young, {}
+
+    def rewind_all(self) -> None:
+        """Drop everything that is not durable: the batch, and the sealed one if there is one."""
+        self.rewind((0, 0))
+        self._absent.clear()
+        if self._sealed is not None:
+            self.base, undo, _ = self._sealed
+            self._sealed = None
+            self._restore(undo, 0)
+
+    def _restore(self, undo: list[tuple[int, State | None]], length: int) -> None:
+        while len(undo) > length:
+            key, before = undo.pop()
             if before is None:
                 self._young.pop(key, None)
                 self._old.pop(key, None)
                 self._absent.add(key)
             else:
                 self._young[key] = before
-
-    def accept(self, head: int) -> None:
-        """The batch is durable: its states hold, and the log ends at `head`."""
-        self._end_batch(head)
-        if len(self._young) > self._half:
-            self._old, self._young = self._young, {}
 
     # ---- what comes from the log
 
@@ -116,13 +140,9 @@ class Book:
     def forget(self, head: int) -> None:
         """Drop everything; the log ends at `head`."""
         self._young, self._old = {}, {}
-        self._end_batch(head)
-
-    def _end_batch(self, head: int) -> None:
-        self.rows = []
-        self._started.clear()
-        self._undo.clear()
+        self._undo, self._started, self._sealed = [], set(), None
         self._absent.clear()
+        self.rows = []
         self.base = head
 
     def __len__(self) -> int:

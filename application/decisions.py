@@ -73,7 +73,7 @@ odds_id = lru_cache(4096)(odds.odds_id)
 settlement_id = lru_cache(4096)(settling.settlement_id)
 
 
-class Context(Struct):
+class Context(Struct, gc=False):
     """What a decision may look at beside its command: who asks, about what, when, and the book.
 
     `known` holds the first outcomes of those bets of a batch that were answered before, by their chosen ids.

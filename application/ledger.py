@@ -10,9 +10,11 @@ from uuid import UUID
 
 from eventsourcing.application import Application
 
+from application.idempotency import keys_of
 from application.ids import new_id
 from application.log import Log
-from application.writer import EncodeEvent, Order, Receipt, Writer, keys_of
+from application.order import Order, Receipt
+from application.writer import EncodeEvent, Writer
 from domain.actors import Actor
 from domain.commands import Command, PlaceBets, RecordOdds, SettleBets
 
@@ -64,9 +66,9 @@ class Ledger(Application[UUID]):
         self.close()
 
     @property
-    def queued(self) -> int:
-        """Weight of the commands that wait to be decided."""
-        return self._writer.queued
+    def waiting(self) -> int:
+        """Weight of the commands that wait for their batch to be sent."""
+        return self._writer.waiting
 
     @property
     def streams_in_memory(self) -> int:

@@ -11,7 +11,7 @@ from domain.events import Recorded
 from domain.streams import State
 
 
-class CommandRecord(Struct, frozen=True):
+class CommandRecord(Struct, frozen=True, gc=False):
     """An answered command: the same `key` in the same `scope` gets the same answer for ever.
 
     `scope` is the user for an Idempotency-Key, or `#bet`, `#account` … for an id that the client chose. `digest` tells

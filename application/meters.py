@@ -13,7 +13,7 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 if TYPE_CHECKING:
-    from application.writer import Order
+    from application.order import Order
 
 Labels = tuple[str, ...]
 

@@ -1,25 +1,27 @@
-"""Group commit: all commands that queued while the last batch was committing go into the next one.
+"""Group commit: commands are decided as they come, and committed together.
 
-One batch is in flight at a time. Its commands are decided in order against the state in memory, and its events and
-command records are appended in one transaction that first makes sure that nobody else appended meanwhile: so every
-decision holds against everything committed before it, across all streams. The commands of one batch wait for one
-disk flush together. See docs/decisions, "group commit and its lock".
+A command is decided at once against the state in memory and joins the open batch. As soon as no batch is in flight,
+the open one is sent: one transaction, which first makes sure that nobody else appended since, so every decision holds
+against everything committed before it, across all streams. All commands of a batch wait for one disk flush together,
+and the next batch is decided while it runs.
+
+When that does not work (another process wrote, a key was used before, the connection broke), everything undecided
+by the log is taken back and decided anew, batch by batch, under the writers' lock where need be. See docs/decisions,
+"group commit and its lock".
 """
 
 import asyncio
-import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import msgspec
 from msgspec import Struct
 
 from application import meters
-from application.answers import BatchDone, BetAccepted, RefusalRecord, to_json
+from application.answers import BatchDone, to_json
 from application.book import Book
 from application.decisions import (
     Context,
@@ -28,20 +30,19 @@ from application.decisions import (
     new_streams_of,
     streams_of,
 )
+from application.idempotency import answer_again, item_records, records_of
 from application.log import (
     Batch,
     Behind,
-    CommandRecord,
     KeyTaken,
     Log,
     LogSession,
     LogUnavailable,
     StreamConflict,
 )
-from domain.actors import Actor
-from domain.commands import Command, Deposit, OpenAccount, OpenMarket, PlaceBet, PlaceBets, Withdraw
+from application.order import Order
 from domain.events import Event
-from domain.refusals import IdempotencyKeyReused, IdTaken, Refusal
+from domain.refusals import Refusal
 
 MAX_BATCH_WEIGHT: Final = 1_000
 MAX_QUEUE_WEIGHT: Final = 40_000
@@ -59,46 +60,26 @@ class Unavailable(Exception):  # noqa: N818  (the same)
     """The log cannot be reached. Whether the command took effect shows when it is sent again with its key."""
 
 
-class Receipt(Struct, frozen=True):
-    """The durable answer to a command: JSON, and whether it is the first answer given again."""
+class Decided(Struct):
+    """Orders that have been decided, and what has to be appended for them; times in UNIX nanoseconds."""
 
-    answer: bytes
-    replayed: bool
+    batch: Batch
+    orders: list[Order] = []
+    weight: int = 0
+    first_command: UUID | None = None
+    begun: int = 0
 
 
-class Order(Struct):
-    """A command on its way through the writer."""
+class _Attempt(Struct):
+    """How to write a batch: under the lock or not, new ids looked up or not, and what may have landed already."""
 
-    command: Command
-    target: UUID | None
-    actor: Actor
-    command_id: UUID
-    trace: str | None
-    weight: int
-    keys: list[tuple[str, str]]
-    future: asyncio.Future[Receipt]
-    queued_at: int
-    outcome: bytes | Refusal = b""
-    known: dict[UUID, bytes | Refusal] = {}
-
-    def resolve(self, *, replayed: bool = False) -> None:
-        """Give the caller its outcome; a caller that has gone away does not mind."""
-        if self.future.done():
-            return
-        if isinstance(self.outcome, Refusal):
-            self.outcome.replayed = replayed
-            self.future.set_exception(self.outcome)
-        else:
-            self.future.set_result(Receipt(self.outcome, replayed))
-
-    def fail(self, error: Exception) -> None:
-        """Tell the caller that the command has no outcome."""
-        if not self.future.done():
-            self.future.set_exception(error)
+    locked: bool
+    careful: bool = False
+    in_doubt: UUID | None = None
 
 
 class Writer:
-    """The single place where events come from."""
+    """The single place where events come from. `capacity` bounds the streams in memory."""
 
     def __init__(
         self,
@@ -114,22 +95,27 @@ class Writer:
         self._clock = clock
         self._new_id = new_id
         self._queue: deque[Order] = deque()
-        self._queued_weight = 0
+        self._waiting_weight = 0
+        self._open = self._new_batch()
+        self._pending_keys: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
-        self._others_write = False
         self._lost = True
+        self._others_write = False
+        self._exclusive = False
 
     @property
-    def queued(self) -> int:
-        """Weight of the commands that wait."""
-        return self._queued_weight
+    def waiting(self) -> int:
+        """Weight of the commands that wait for their batch to be sent."""
+        return self._waiting_weight
 
     def put(self, order: Order) -> None:
-        """Queue a command; raises Overloaded instead of queueing without end."""
-        if self._queued_weight + order.weight > MAX_QUEUE_WEIGHT and self._queue:
+        """Take a command; raises Overloaded instead of queueing without end."""
+        if self._waiting_weight and self._waiting_weight + order.weight > MAX_QUEUE_WEIGHT:
             raise Overloaded
-        self._queued_weight += order.weight
+        self._waiting_weight += order.weight
         self._queue.append(order)
+        if len(self._queue) == 1:
+            self._drain()
         self._wake.set()
 
     async def run(self) -> None:
@@ -137,9 +123,8 @@ class Writer:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue:
-                orders = self._take()
-                work = asyncio.ensure_future(self._commit(orders))
+            while self._queue or self._open.orders:
+                work = asyncio.ensure_future(self._step())
                 try:
                     await asyncio.shield(work)
                 except asyncio.CancelledError:
@@ -148,95 +133,273 @@ class Writer:
 
     def stop_accepting(self) -> None:
         """Answer what still waits as unavailable: nothing of it has been written."""
-        while self._queue:
-            self._queue.popleft().fail(Unavailable("the service is stopping"))
-        self._queued_weight = 0
+        self._take_back()
+        for order in self._queue:
+            order.fail(Unavailable("the service is stopping"))
+        self._queue.clear()
+        self._waiting_weight = 0
 
-    def _take(self) -> list[Order]:
-        """Take the next batch: in order, bounded, no key twice (the second one waits for the first one's record)."""
+    async def _step(self) -> None:
+        """Bring one batch to its end; whatever happens, everybody in it hears of it and the writer lives on."""
         orders: list[Order] = []
-        keys: set[tuple[str, str]] = set()
-        weight = 0
-        queue = self._queue
-        while queue and (not orders or weight + queue[0].weight <= MAX_BATCH_WEIGHT):
-            if mine := queue[0].keys:
-                if not keys.isdisjoint(mine):
-                    break
-                keys.update(mine)
-            order = queue.popleft()
-            weight += order.weight
-            orders.append(order)
-        self._queued_weight -= weight
-        return orders
-
-    # ---- one batch
-
-    async def _commit(self, orders: list[Order]) -> None:
         try:
-            await self._write(orders)
+            if self._lost or self._others_write:
+                orders = self._take_queued()
+                await self._write(orders, _Attempt(locked=self._others_write))
+            else:
+                await self._load_queued()
+                orders = self._open.orders
+                if orders:
+                    await self._fly()
         except LogUnavailable as error:
-            self._lose(orders, Unavailable(str(error)))
-        except Exception as error:  # the callers must hear of it, and the writer must live on
-            self._lose(orders, error)
+            self._give_up(orders, Unavailable(str(error)))
+        except Exception as error:  # noqa: BLE001  a fault of ours must reach the callers, not end the writer
+            self._give_up(orders, error)
 
-    def _lose(self, orders: list[Order], error: Exception) -> None:
-        """Drop all state that may be wrong now, and tell everybody who waits."""
+    def _give_up(self, orders: list[Order], error: Exception) -> None:
+        """Forget all state that may be wrong now, and tell everybody who waits in this batch."""
         self._lost = True
         meters.batch_failed(error)
+        self._take_back(but=orders)
         for order in orders:
             order.fail(error)
 
-    async def _write(self, orders: list[Order]) -> None:
-        """Take the batch to its end: written and answered, or an exception and nothing known."""
-        attempt = _Attempt(locked=self._others_write)
-        give_up = time.monotonic() + RECONNECT_SECONDS
-        while orders:
-            try:
-                if self._lost:
-                    await self._reconnect(attempt)
-                await self._attempt(orders, attempt)
-                break
-            except Behind:
-                attempt.locked = True
-            except KeyTaken:
-                orders = await self._answer_known(orders)
-            except StreamConflict:
-                if attempt.careful:
-                    raise
-                attempt.careful = True
-            except LogUnavailable:
-                if time.monotonic() > give_up:
-                    raise
-                self._lost = True
-                self.book.rewind()
-                await asyncio.sleep(0.1)
-                continue
-            attempt.in_doubt = None
-            self.book.rewind()
-        self.book.accept(self.book.position)
-        for order in orders:
-            order.resolve()
+    # ---- the open batch
 
-    async def _reconnect(self, attempt: "_Attempt") -> None:
+    def _new_batch(self) -> Decided:
+        return Decided(Batch(self.book.position, [], [], [], [], []))
+
+    def _may_decide(self, order: Order) -> bool:
+        """Tell whether an order can join the open batch right now."""
+        return (
+            not (self._lost or self._others_write or self._exclusive)
+            and (not self._open.orders or self._open.weight + order.weight <= MAX_BATCH_WEIGHT)
+            and self._pending_keys.isdisjoint(order.keys)
+            and not self._missing(order)
+        )
+
+    def _decide(self, order: Order) -> None:
+        """Decide an order against the book and let it join the open batch; a refused one leaves no events.
+
+        A fault in one decision is its caller's alone: the order gets it and joins nothing.
+        """
+        opened, book = self._open, self.book
+        batch, now = opened.batch, self._clock()
+        mark = book.mark()
+        if not opened.orders:
+            opened.begun = time.time_ns()
+        try:
+            answer = decide(
+                order.command,
+                Context(order.actor, order.target, now, self._new_id, book, order.known),
+            )
+            order.outcome = to_json(answer)
+        except Refusal as refusal:
+            book.rewind(mark)
+            order.outcome = refusal
+        except Exception as error:  # noqa: BLE001  (see above)
+            book.rewind(mark)
+            meters.batch_failed(error)
+            order.fail(error)
+            return
+        else:
+            self._append_rows(batch, order, mark[0], now)
+            if opened.first_command is None and batch.stream_ids:
+                opened.first_command = order.command_id
+            if type(answer) is BatchDone:
+                batch.records += item_records(order, answer)
+        if order.keys:
+            batch.records += records_of(order)
+            self._pending_keys.update(order.keys)
+        opened.orders.append(order)
+        opened.weight += order.weight
+
+    def _append_rows(self, batch: Batch, order: Order, start: int, now: datetime) -> None:
+        encode, user, command_id = self._encode, order.actor.user, order.command_id
+        for stream_id, version, event in self.book.rows[start:]:
+            batch.stream_ids.append(stream_id)
+            batch.versions.append(version)
+            batch.topics.append(event.topic)
+            batch.states.append(encode(event, now, user, command_id, order.trace))
+
+    def _missing(self, order: Order, *, careful: bool = False) -> set[UUID]:
+        """Give the streams that have to be loaded before the order can be decided."""
+        knows = self.book.knows
+        command, target = order.command, order.target
+        missing = {each for each in streams_of(command, target) if not knows(each)}
+        if careful:
+            missing.update(each for each in new_streams_of(command) if not knows(each))
+        if not missing:
+            further = further_streams_of(command, target, self.book)
+            missing = {each for each in further if not knows(each)}
+        return missing
+
+    async def _load(
+        self, session: LogSession, orders: Iterable[Order], *, careful: bool = False
+    ) -> None:
+        """Bring into memory what the orders need; when this returns they can be decided, without another await."""
+        orders = list(orders)
+        while missing := set().union(*(self._missing(each, careful=careful) for each in orders)):
+            self.book.put_loaded(missing, await session.load(missing))
+
+    async def _load_queued(self) -> None:
+        """Load for the queue's front and decide it, as far as the open batch has room."""
+        front = self._front_of_queue(MAX_BATCH_WEIGHT - self._open.weight)
+        if front:
+            await self._load(self._log, front)
+            self._drain()
+
+    def _drain(self) -> None:
+        """Decide what waits in the queue as long as that needs nothing but memory and room in the open batch."""
+        queue = self._queue
+        while queue and self._may_decide(queue[0]):
+            order = queue.popleft()
+            self._decide(order)
+            if order.future.done():
+                self._waiting_weight -= order.weight
+
+    def _front_of_queue(self, room: int) -> list[Order]:
+        """Give the queue's first orders: bounded, and no key twice (the second one waits for the first's record)."""
+        front: list[Order] = []
+        keys: set[tuple[str, str]] = set()
+        for order in self._queue:
+            if order.weight > room and (front or room < MAX_BATCH_WEIGHT):
+                break
+            if not keys.isdisjoint(order.keys):
+                break
+            keys.update(order.keys)
+            room -= order.weight
+            front.append(order)
+        return front
+
+    def _take_queued(self) -> list[Order]:
+        """Take the queue's front out of the queue."""
+        self._take_back()
+        orders = self._front_of_queue(MAX_BATCH_WEIGHT)
+        for order in orders:
+            self._queue.popleft()
+            self._waiting_weight -= order.weight
+        return orders
+
+    def _take_back(self, but: Sequence[Order] = ()) -> None:
+        """Undo everything that the log does not hold, and queue the open batch's orders again."""
+        again = [order for order in self._open.orders if order not in but]
+        self._undo()
+        self._queue.extendleft(reversed(again))
+
+    def _undo(self) -> None:
+        """Undo everything that the log does not hold, and begin an empty batch."""
+        self.book.rewind_all()
+        self._pending_keys.clear()
+        self._open = self._new_batch()
+
+    # ---- the usual way: one batch in flight, the next one open
+
+    async def _fly(self) -> None:
+        """Send the open batch; while it is in flight, commands join a new one."""
+        flown = self._open
+        self.book.seal()
+        self._open = self._new_batch()
+        self._waiting_weight -= flown.weight
+        decided = time.time_ns()
+        self._drain()
+        try:
+            await self._log.append(flown.batch)
+        except (Behind, KeyTaken, StreamConflict) as reason:
+            self._take_back()
+            await self._write(flown.orders, _Attempt(locked=isinstance(reason, Behind)))
+        except LogUnavailable:
+            self._lost = True
+            self._take_back()
+            await self._write(
+                flown.orders, _Attempt(locked=False, in_doubt=flown.first_command)
+            )
+        else:
+            self.book.accept()
+            self._finish(flown, decided)
+        self._drain()
+
+    def _finish(self, done: Decided, decided: int) -> None:
+        """Give everybody in a durable batch their outcome."""
+        finished = time.time_ns()
+        for order in done.orders:
+            self._pending_keys.difference_update(order.keys)
+            order.resolve()
+        meters.batch_done(done.orders, len(done.batch.stream_ids), done.begun, decided, finished)
+
+    # ---- the careful way: one batch at a time, from orders to the end
+
+    async def _write(self, orders: list[Order], attempt: _Attempt) -> None:
+        """Take orders to their end: written and answered, or an exception and nothing known."""
+        give_up = time.monotonic() + RECONNECT_SECONDS
+        self._exclusive = True
+        try:
+            while orders:
+                try:
+                    if self._lost:
+                        await self._reconnect(attempt)
+                    await self._write_once(orders, attempt)
+                    return
+                except Behind:
+                    attempt.locked = True
+                except KeyTaken:
+                    orders = await self._answer_known(orders)
+                except StreamConflict:
+                    if attempt.careful:
+                        raise
+                    attempt.careful = True
+                except LogUnavailable:
+                    if time.monotonic() > give_up:
+                        raise
+                    self._lost = True
+                    self._undo()
+                    await asyncio.sleep(0.1)
+                    continue
+                attempt.in_doubt = None
+                self._undo()
+        finally:
+            self._exclusive = False
+
+    async def _reconnect(self, attempt: _Attempt) -> None:
         await self._log.connect()
         if attempt.in_doubt is None:
             self.book.forget(await self._log.head())
             self._lost = False
 
-    async def _attempt(self, orders: list[Order], attempt: "_Attempt") -> None:
+    async def _write_once(self, orders: list[Order], attempt: _Attempt) -> None:
         """Decide and append once: alone and hoping that nobody else writes, or under the lock."""
         if not attempt.locked and attempt.in_doubt is None:
-            await self._decide_and_append(orders, self._log, attempt)
-            return
-        async with self._log.locked() as session:
-            if attempt.in_doubt is not None:
-                landed = await self._landed(session, attempt.in_doubt)
-                attempt.in_doubt, self._lost = None, False
-                if landed:
-                    await self._catch_up(session)
-                    return
-            self._others_write = await self._catch_up(session)
-            await self._decide_and_append(orders, session, attempt)
+            decided = await self._decide_and_append(orders, self._log, attempt)
+        else:
+            async with self._log.locked() as session:
+                if attempt.in_doubt is not None:
+                    landed = await self._landed(session, attempt.in_doubt)
+                    attempt.in_doubt, self._lost = None, False
+                    if landed:
+                        await self._catch_up(session)
+                        for order in orders:
+                            order.resolve()
+                        return
+                self._others_write = await self._catch_up(session)
+                decided = await self._decide_and_append(orders, session, attempt)
+        written = self._open
+        self.book.seal()
+        self.book.accept()
+        self._open = self._new_batch()
+        self._finish(written, decided)
+
+    async def _decide_and_append(
+        self, orders: list[Order], session: LogSession, attempt: _Attempt
+    ) -> int:
+        """Decide orders into a batch of their own and append it; give when it was decided, in UNIX nanoseconds."""
+        await self._load(session, orders, careful=attempt.careful)
+        self._open = self._new_batch()
+        for order in orders:
+            self._decide(order)
+        decided = time.time_ns()
+        attempt.in_doubt = self._open.first_command
+        await session.append(self._open.batch)
+        return decided
 
     async def _landed(self, session: LogSession, first_command: UUID) -> bool:
         """After a lost connection, tell whether the batch is in the log; the lock is held, so it is there or never.
@@ -259,163 +422,7 @@ class Writer:
             book.base = tail[-1].position
         return found
 
-    async def _decide_and_append(
-        self, orders: list[Order], session: LogSession, attempt: "_Attempt"
-    ) -> None:
-        begun = time.time_ns()
-        batch = await self._decide(orders, session, careful=attempt.careful)
-        decided = time.time_ns()
-        if batch.stream_ids:
-            attempt.in_doubt = next(o.command_id for o in orders if not isinstance(o.outcome, Refusal))
-        await session.append(batch)
-        meters.batch_done(orders, len(batch.stream_ids), begun, decided, time.time_ns())
-
-    async def _decide(self, orders: list[Order], session: LogSession, *, careful: bool) -> Batch:
-        """Decide the batch in order; refused commands leave no events."""
-        book = self.book
-        await self._load(session, (streams_of(o.command, o.target) for o in orders))
-        if careful:
-            await self._load(session, (new_streams_of(o.command) for o in orders))
-        await self._load(session, (further_streams_of(o.command, o.target, book) for o in orders))
-        now = self._clock()
-        batch = Batch(book.base, [], [], [], [], [])
-        encode, rows = self._encode, book.rows
-        for order in orders:
-            mark = book.mark()
-            try:
-                context = Context(order.actor, order.target, now, self._new_id, book, order.known)
-                answer = decide(order.command, context)
-                order.outcome = to_json(answer)
-            except Refusal as refusal:
-                book.rewind(mark)
-                order.outcome = refusal
-            else:
-                user, command_id, trace = order.actor.user, order.command_id, order.trace
-                for stream_id, version, event in rows[mark[0] :]:
-                    batch.stream_ids.append(stream_id)
-                    batch.versions.append(version)
-                    batch.topics.append(event.topic)
-                    batch.states.append(encode(event, now, user, command_id, trace))
-                if type(answer) is BatchDone:
-                    batch.records += _item_records(order, answer)
-            if order.keys:
-                batch.records += _records(order)
-        return batch
-
-    async def _load(self, session: LogSession, wanted: Iterable[Iterable[UUID]]) -> None:
-        """Bring the states into memory that are asked for and not there."""
-        knows = self.book.knows
-        missing = {stream_id for ids in wanted for stream_id in ids if not knows(stream_id)}
-        if missing:
-            self.book.put_loaded(missing, await session.load(missing))
-
     async def _answer_known(self, orders: list[Order]) -> list[Order]:
         """Answer the commands that have been answered before; give those that have not."""
         known = await self._log.records({key for order in orders for key in order.keys})
-        return [order for order in orders if not self._answer_again(order, known)]
-
-    def _answer_again(self, order: Order, known: Mapping[tuple[str, str], CommandRecord]) -> bool:
-        for key in reversed(order.keys):
-            record = known.get(key)
-            if record is None:
-                continue
-            if key[0] == "#bet" and isinstance(order.command, PlaceBets):
-                order.known = _known_items(order, known)
-                return False
-            order.outcome = _first_outcome(record, digest_of(order.command, order, key[0]))
-            order.resolve(replayed=not isinstance(order.outcome, IdTaken | IdempotencyKeyReused))
-            return True
-        return False
-
-
-class _Attempt(Struct):
-    """How to write a batch: under the lock or not, new ids looked up or not, and what may have landed already."""
-
-    locked: bool
-    careful: bool = False
-    in_doubt: UUID | None = None
-
-
-# ---- idempotency: the keys of a command, and what tells one request from another
-
-
-def keys_of(command: Command, actor: Actor, key: str | None) -> list[tuple[str, str]]:
-    """Give every (scope, key) under which a command is answered once: chosen ids, then the Idempotency-Key."""
-    keys = _chosen_ids(command)
-    if key is not None:
-        keys.append((actor.user, key))
-    return keys
-
-
-def _chosen_ids(command: Command) -> list[tuple[str, str]]:
-    match command:
-        case PlaceBet(bet_id=chosen):
-            return [("#bet", str(chosen))] if chosen else []
-        case PlaceBets():
-            return [("#bet", str(each.bet_id)) for each in command.bets if each.bet_id]
-        case OpenAccount(account_id=chosen):
-            return [("#account", str(chosen))] if chosen else []
-        case OpenMarket(market_id=chosen):
-            return [("#market", str(chosen))] if chosen else []
-        case Deposit(transfer_id=chosen) | Withdraw(transfer_id=chosen):
-            return [("#transfer", str(chosen))] if chosen else []
-        case _:
-            return []
-
-
-_canonical = msgspec.json.Encoder(order="deterministic").encode
-
-
-def digest_of(command: Command, order: Order, scope: str) -> bytes:
-    """Tell one request from another: what is asked, about what and, for a chosen id, by whom."""
-    digest = hashlib.blake2b(type(command).__name__.encode(), digest_size=16)
-    if order.target:
-        digest.update(order.target.bytes)
-    if scope.startswith("#"):
-        digest.update(order.actor.user.encode())
-    digest.update(_canonical(command))
-    return digest.digest()
-
-
-def _records(order: Order) -> Iterator[CommandRecord]:
-    """Record the answer under the command's keys; a refusal takes no chosen id, for it made nothing of that name."""
-    outcome = order.outcome
-    refused = isinstance(outcome, Refusal)
-    answer = to_json(RefusalRecord.of(outcome)) if isinstance(outcome, Refusal) else outcome
-    for scope, key in order.keys:
-        if scope.startswith("#") and (refused or isinstance(order.command, PlaceBets)):
-            continue
-        digest = digest_of(order.command, order, scope)
-        yield CommandRecord(scope, key, digest, refused, answer)
-
-
-def _item_records(order: Order, done: BatchDone) -> Iterator[CommandRecord]:
-    """Record the answers to those bets of a batch that have chosen ids."""
-    assert isinstance(order.command, PlaceBets)
-    for bet, result in zip(order.command.bets, done.results, strict=True):
-        if bet.bet_id and bet.bet_id not in order.known and isinstance(result, BetAccepted):
-            digest = digest_of(bet, order, "#bet")
-            yield CommandRecord("#bet", str(bet.bet_id), digest, False, to_json(result))
-
-
-def _known_items(
-    order: Order, known: Mapping[tuple[str, str], CommandRecord]
-) -> dict[UUID, bytes | Refusal]:
-    assert isinstance(order.command, PlaceBets)
-    outcomes = {}
-    for bet in order.command.bets:
-        record = known.get(("#bet", str(bet.bet_id)))
-        if bet.bet_id and record:
-            outcomes[bet.bet_id] = _first_outcome(record, digest_of(bet, order, "#bet"))
-    return outcomes
-
-
-def _first_outcome(record: CommandRecord, digest: bytes) -> bytes | Refusal:
-    """Give the first answer again, or refuse because the key was used for something else."""
-    if record.digest != digest:
-        if record.scope.startswith("#"):
-            return IdTaken(f"{record.key} was used for something else")
-        return IdempotencyKeyReused()
-    if record.refused:
-        return msgspec.json.decode(record.answer, type=RefusalRecord).refusal()
-    return record.answer
+        return [order for order in orders if not answer_again(order, known)]

@@ -7,7 +7,7 @@ from msgspec import Struct
 Role = Literal["trader", "operator", "auditor", "admin"]
 
 
-class Actor(Struct, frozen=True):
+class Actor(Struct, frozen=True, gc=False):
     """The user and role behind a command; `system` users are fairbook's own processes."""
 
     user: str

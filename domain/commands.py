@@ -23,7 +23,7 @@ Instant = Annotated[datetime, Meta(tz=True)]
 Points = Annotated[int, Meta(ge=0, le=10_000)]
 
 
-class Command(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Command(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
     """Base of everything that may be asked."""
 
 

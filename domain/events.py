@@ -37,7 +37,7 @@ SettledStatus = Literal["won", "lost", "void", "part_won"]
 # ---- values that events carry
 
 
-class Fixture(Struct, frozen=True, forbid_unknown_fields=True):
+class Fixture(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """A sporting event; `home` and `away` name the sides where it has sides."""
 
     sport: str
@@ -49,28 +49,28 @@ class Fixture(Struct, frozen=True, forbid_unknown_fields=True):
     away: str | None = None
 
 
-class Selection(Struct, frozen=True, forbid_unknown_fields=True):
+class Selection(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """One priced side of a market."""
 
     selection_id: str
     name: str
 
 
-class Terms(Struct, frozen=True, forbid_unknown_fields=True):
+class Terms(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """Each-way terms: places paid, and the divisor of the win odds."""
 
     each_way_places: int | None = None
     each_way_divisor: int | None = None
 
 
-class MarketLimits(Struct, frozen=True, forbid_unknown_fields=True):
+class MarketLimits(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What one bet on this market may stake and return, in minor units of the bet's currency."""
 
     max_stake_minor: int | None = None
     max_return_minor: int | None = None
 
 
-class Leg(Struct, frozen=True, forbid_unknown_fields=True):
+class Leg(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """One selection of a bet, at the decimal odds that were taken."""
 
     market_id: UUID
@@ -78,21 +78,21 @@ class Leg(Struct, frozen=True, forbid_unknown_fields=True):
     odds: Decimal
 
 
-class Score(Struct, frozen=True, forbid_unknown_fields=True):
+class Score(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """Goals (or points) of the two sides at full time."""
 
     home: int
     away: int
 
 
-class DeadHeat(Struct, frozen=True, forbid_unknown_fields=True):
+class DeadHeat(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """`tied` runners share `places` places: the factor is places / tied."""
 
     tied: int
     places: int
 
 
-class SelectionResult(Struct, frozen=True, forbid_unknown_fields=True):
+class SelectionResult(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """How one selection ended; `position` is the finishing position, where there is one."""
 
     selection_id: str
@@ -101,7 +101,7 @@ class SelectionResult(Struct, frozen=True, forbid_unknown_fields=True):
     position: int | None = None
 
 
-class Quote(Struct, frozen=True):
+class Quote(Struct, frozen=True, gc=False):
     """A bookmaker's price for one selection at one moment; `size` is what may be staked at it, as the bookmaker gives it."""
 
     bookmaker: str
@@ -112,7 +112,7 @@ class Quote(Struct, frozen=True):
     closing: bool = False
 
 
-class SettlementTotal(Struct, frozen=True):
+class SettlementTotal(Struct, frozen=True, gc=False):
     """Sums over settled bets of one currency, in minor units."""
 
     currency: str
@@ -124,7 +124,7 @@ class SettlementTotal(Struct, frozen=True):
 # ---- events
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class Event(Struct, frozen=True, kw_only=True, gc=False):
     """Base of every fact; the shape's `topic` and `version` are class constants."""
 
     topic: ClassVar[str]
@@ -343,7 +343,7 @@ ALL_EVENTS: tuple[type[Event], ...] = (
 EVENT_OF_TOPIC: dict[str, type[Event]] = {event.topic: event for event in ALL_EVENTS}
 
 
-class Recorded(Struct, frozen=True):
+class Recorded(Struct, frozen=True, gc=False):
     """An event as the log holds it: what, where in which stream, when, who, by which command.
 
     `position` is its place in the whole log (1, 2, 3 … without gaps), `version` its place in its stream, `trace` a

@@ -128,7 +128,7 @@ async def _open(
 def _show(ledger: Ledger) -> None:
     meter = metrics.get_meter("fairbook")
     meter.create_observable_gauge(
-        "fairbook_queue", [lambda _: [Observation(ledger.queued)]], description="Commands that wait"
+        "fairbook_queue", [lambda _: [Observation(ledger.waiting)]], description="Commands that wait"
     )
     meter.create_observable_gauge(
         "fairbook_streams_in_memory",
