@@ -48,12 +48,22 @@ class Purse(Struct):
         return self.returned_minor - (self.turnover_minor - self.in_play_minor)
 
 
+class Settled(Struct):
+    """Sums over a market's settled bets of one currency, in its minor units."""
+
+    bets: int = 0
+    stake_minor: int = 0
+    return_minor: int = 0
+
+
 class Book:
     """All purses, the open bets of each market, and what became of them."""
 
     def __init__(self) -> None:
         """Begin with no account."""
         self.purses: dict[UUID, Purse] = {}
+        self.settled: dict[tuple[UUID, str], Settled] = {}
+        """What was settled on each market in each currency."""
         self._open: dict[UUID, list[Bet]] = {}
 
     def open(self, account_id: UUID, owner: str, currency: str) -> None:
@@ -83,19 +93,20 @@ class Book:
         """The ledger refused this bet for the named reason."""
         self.purses[bet.account_id].refusals[kind] += 1
 
-    def settle(self, market_id: UUID, winner: str) -> int:
-        """One selection won and the others lost; the number of bets that were on the market."""
-        bets = self._open.pop(market_id, [])
-        for bet in bets:
+    def settle(self, market_id: UUID, winner: str) -> None:
+        """One selection of the market won and the others lost."""
+        for bet in self._open.pop(market_id, []):
             purse = self.purses[bet.account_id]
-            return_minor = (
-                returned_minor(bet.stake_minor, bet.odds) if bet.selection_id == winner else 0
-            )
+            won = bet.selection_id == winner
+            return_minor = returned_minor(bet.stake_minor, bet.odds) if won else 0
             purse.in_play_minor -= bet.stake_minor
             purse.available_minor += return_minor
             purse.returned_minor += return_minor
-            purse.won += bet.selection_id == winner
-        return len(bets)
+            purse.won += won
+            settled = self.settled.setdefault((market_id, purse.currency), Settled())
+            settled.bets += 1
+            settled.stake_minor += bet.stake_minor
+            settled.return_minor += return_minor
 
     def end_round(self) -> None:
         """Count the rounds that a trader has lost in a row."""

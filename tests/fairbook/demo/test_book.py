@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from domain.events import Score
 from domain.money import single_return_minor
-from fairbook.demo.book import Bet, Book, returned_minor, winner
+from fairbook.demo.book import Bet, Book, Settled, returned_minor, winner
 
 ACCOUNT, MARKET = uuid4(), uuid4()
 
@@ -37,7 +37,8 @@ def test_a_lost_bet_returns_nothing_and_other_markets_stay_open() -> None:
     other = uuid4()
     book.accept(bet("away", "2.5", 300))
     book.accept(bet("over", "1.9", 100, other))
-    assert book.settle(MARKET, "home") == 1
+    book.settle(MARKET, "home")
+    assert book.settled == {(MARKET, "GBP"): Settled(1, 300, 0)}
     purse = book.purses[ACCOUNT]
     assert (purse.available_minor, purse.in_play_minor, purse.profit_minor) == (600, 100, -300)
     assert (purse.bets, purse.won) == (2, 0)

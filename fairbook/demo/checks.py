@@ -1,0 +1,163 @@
+"""What must agree once a season has been played, each said in one sentence."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from fairbook.client import LedgerClient, in_flight
+from fairbook.demo.book import Settled
+from fairbook.demo.run import Funds, Played
+from read_models.journal import TrialBalance
+from read_models.markets import SettlementRow
+
+EVENTS_IN_PAGE: Final = 20_000
+SETTLEMENT_POLLS: Final = 50
+POLL_SECONDS: Final = 0.1
+DIFFERENCES_SHOWN: Final = 5
+
+
+class Check(Struct, frozen=True):
+    """One comparison: what was compared, and whether it agrees."""
+
+    said: str
+    agrees: bool
+
+
+class Findings(Struct, frozen=True):
+    """What the ledger says after the season, and how it compares."""
+
+    topics: Counter[str]
+    trial_balance: TrialBalance
+    checks: list[Check]
+
+
+class _EventHead(Struct, frozen=True):
+    """What is counted of an event in the audit feed."""
+
+    position: int
+    topic: str
+
+
+async def check(client: LedgerClient, played: Played, *, alone: bool) -> Findings:
+    """Compare balances, settlements, books and log with what the demo knows; `alone` on a ledger of its own."""
+    settlements = await check_settlements(client, played)
+    balances = await check_balances(client, played)
+    trial_balance = await client.read(
+        "/v1/audit/trial-balance", TrialBalance, after=played.last_position
+    )
+    topics = await count_events(client, played)
+    checks = [balances, settlements, check_books(trial_balance)]
+    if alone:
+        checks += [check_log(topics, played), check_owed(trial_balance, played)]
+    return Findings(topics, trial_balance, checks)
+
+
+async def check_balances(client: LedgerClient, played: Played) -> Check:
+    """Compare every account with the demo's own arithmetic, to the minor unit."""
+    differences = []
+    for account_id, purse in played.book.purses.items():
+        funds = await client.read(f"/v1/accounts/{account_id}", Funds, after=played.last_position)
+        held = (funds.available_minor, funds.in_play_minor, funds.currency)
+        expected = (purse.available_minor, purse.in_play_minor, purse.currency)
+        if held != expected:
+            differences.append(f"{purse.owner} holds {held}, expected {expected}")
+    return _check(
+        f"balances equal the demo's own arithmetic ({len(played.book.purses)} accounts)",
+        differences,
+    )
+
+
+async def check_settlements(client: LedgerClient, played: Played) -> Check:
+    """Compare every market's settlement: completed, nothing open, the sums to the minor unit."""
+    differences: list[str] = []
+    expected: dict[UUID, dict[str, Settled]] = {market_id: {} for market_id in played.markets}
+    for (market_id, currency), settled in played.book.settled.items():
+        expected[market_id][currency] = settled
+
+    async def compare(market_id: UUID) -> None:
+        row = await _completed(client, market_id)
+        sums = {t.currency: Settled(t.bets, t.stake_minor, t.return_minor) for t in row.totals}
+        if not row.completed or row.open_bets or sums != expected[market_id]:
+            differences.append(f"market {market_id} is {row}, expected {expected[market_id]}")
+
+    await in_flight(played.markets, compare)
+    return _check(
+        f"settlements equal the demo's own arithmetic ({len(played.markets)} markets)", differences
+    )
+
+
+async def _completed(client: LedgerClient, market_id: UUID) -> SettlementRow:
+    """Read a settlement, patiently: its last event follows the last bet's."""
+    path = f"/v1/markets/{market_id}/settlement"
+    row = await client.read(path, SettlementRow)
+    for _ in range(SETTLEMENT_POLLS):
+        if row.completed:
+            break
+        await asyncio.sleep(POLL_SECONDS)
+        row = await client.read(path, SettlementRow)
+    return row
+
+
+def check_books(trial_balance: TrialBalance) -> Check:
+    """Sum all books by currency, without trusting the sum that the ledger gives."""
+    sums: dict[str, int] = {}
+    for row in trial_balance.rows:
+        sums[row.currency] = sums.get(row.currency, 0) + row.balance_minor
+    agrees = trial_balance.check_minor == sums and not any(sums.values())
+    said = ", ".join(f"{currency} {amount}" for currency, amount in sorted(sums.items()))
+    return Check(f"the trial balance is zero in every currency ({said})", agrees)
+
+
+def check_owed(trial_balance: TrialBalance, played: Played) -> Check:
+    """Compare what the books owe to customers with the sum of the purses."""
+    owed: Counter[str] = Counter()
+    for row in trial_balance.rows:
+        if row.book in ("customer_available", "customer_in_play"):
+            owed[row.currency] += row.balance_minor
+    for purse in played.book.purses.values():
+        owed[purse.currency] -= purse.available_minor + purse.in_play_minor
+    differences = [f"{currency} differs by {amount}" for currency, amount in owed.items() if amount]
+    return _check("the books owe the customers what their accounts hold", differences)
+
+
+async def count_events(client: LedgerClient, played: Played) -> Counter[str]:
+    """Count the events since the run began, by topic, from the audit feed."""
+    topics: Counter[str] = Counter()
+    after = played.first_position - 1
+    while lines := await client.lines("/v1/audit/events", after=after, limit=EVENTS_IN_PAGE):
+        heads = [msgspec.json.decode(line, type=_EventHead) for line in lines]
+        topics.update(head.topic for head in heads)
+        after = heads[-1].position
+    return topics
+
+
+def check_log(topics: Counter[str], played: Played) -> Check:
+    """Compare the log with the answers: no accepted bet missing, none twice, each settled once."""
+    expected = {
+        "account.opened": len(played.book.purses),
+        "market.opened": len(played.markets),
+        "market.result_declared": len(played.markets),
+        "bet.placed": played.book.bets,
+        "bet.settled": played.book.bets,
+    }
+    differences = [
+        f"{topic}: {topics[topic]} events, {count} expected"
+        for topic, count in expected.items()
+        if topics[topic] != count
+    ]
+    return _check(
+        f"the log holds each of the {played.book.bets:,} accepted bets once, placed and settled",
+        differences,
+    )
+
+
+def _check(said: str, differences: Sequence[str]) -> Check:
+    if not differences:
+        return Check(said, agrees=True)
+    shown = "\n  ".join(differences[:DIFFERENCES_SHOWN])
+    return Check(f"not so: {said}\n  {len(differences)} differ: {shown}", agrees=False)
