@@ -1,1 +1,1 @@
-"""What people see: one file a model."""
+"""What people see: one file a model = rows, tables, queries, projection. All of it can be built again from the log."""

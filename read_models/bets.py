@@ -1,0 +1,270 @@
+"""Bets: one row a bet, from its placing to its settlement."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from domain.bet import BetStatus
+from domain.events import BetKind, BetPlaced, BetSettled, Leg, Result, SelectionResult, Side
+from read_models.db import Db, Page, decode_cursor, page_of, query
+from read_models.projection import Batch, Change, Projection, columns, over
+
+
+class BetLeg(Struct, frozen=True):
+    """One selection of a bet at the odds taken; `result` is None until the bet is settled."""
+
+    market_id: UUID
+    selection_id: str
+    odds: Decimal
+    result: Result | None = None
+
+
+class Bet(Struct, frozen=True):
+    """A bet; money in minor units of `currency`, `position` of its placing."""
+
+    bet_id: UUID
+    account_id: UUID
+    owner: str
+    kind: BetKind
+    side: Side
+    legs: list[BetLeg]
+    stake_minor: int
+    total_stake_minor: int
+    potential_return_minor: int
+    currency: str
+    status: BetStatus
+    return_minor: int | None
+    placed_at: datetime
+    settled_at: datetime | None
+    position: int
+
+
+_SELECT = """
+SELECT b.bet_id, b.account_id, b.owner, b.kind, b.side, b.market_id, b.selection_id, b.odds, b.further_legs::text,
+       b.results, b.stake_minor, b.total_stake_minor, b.potential_return_minor, b.currency, b.status, b.return_minor,
+       b.placed_at, b.settled_at, b.position
+FROM bets b"""
+
+
+async def get(db: Db, bet_id: UUID) -> Bet | None:
+    """Give a bet, None when there is no such bet."""
+    found = await db.rows(query(_SELECT, ["bet_id = %(bet_id)s"], ""), {"bet_id": bet_id}, _bet)
+    return found[0] if found else None
+
+
+async def page(
+    db: Db,
+    owner: str | None = None,
+    account_id: UUID | None = None,
+    market_id: UUID | None = None,
+    status: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> Page[Bet]:
+    """Give the bets that match, newest first; a bet on several markets matches each of them."""
+    before = decode_cursor(cursor, tuple[int])
+    where = ["true"]
+    if owner is not None:
+        where.append("b.owner = %(owner)s")
+    if account_id is not None:
+        where.append("b.account_id = %(account_id)s")
+    if status is not None:
+        where.append("b.status = %(status)s")
+    if before:
+        where.append("b.position < %(before)s")
+    rest = "ORDER BY position DESC LIMIT %(limit)s"
+    if market_id is None:
+        sql = query(_SELECT, where, rest)
+    else:
+        # Two index scans in the order of the answer; nearly all bets are found by their first leg.
+        first = query(_SELECT, [*where, "b.market_id = %(market_id)s"], rest)
+        further = query(_SELECT + _JOIN_FURTHER, [*where, "f.market_id = %(market_id)s"], rest)
+        sql = f"({first}) UNION ALL ({further}) {rest}"
+    parameters = {
+        "owner": owner,
+        "account_id": account_id,
+        "market_id": market_id,
+        "status": status,
+        "before": before and before[0],
+        "limit": limit + 1,
+    }
+    rows = await db.rows(sql, parameters, _bet)
+    return page_of(rows, limit, lambda row: (row.position,))
+
+
+async def open_ids(
+    db: Db, market_id: UUID, after: UUID | None = None, limit: int = 500
+) -> list[UUID]:
+    """Give the ids of open bets with a leg on this market, in their order, after one of them."""
+    where = ["market_id = %(market_id)s"]
+    if after is not None:
+        where.append("bet_id > %(after)s")
+    sql = query("SELECT bet_id FROM open_bets", where, "ORDER BY bet_id LIMIT %(limit)s")
+    parameters = {"market_id": market_id, "after": after, "limit": limit}
+    return [row[0] for row in await db.rows(sql, parameters, _columns)]
+
+
+def _columns(*values: Any) -> tuple[Any, ...]:
+    return values
+
+
+def _bet(  # the columns of _SELECT
+    bet_id: UUID,
+    account_id: UUID,
+    owner: str,
+    kind: BetKind,
+    side: Side,
+    market_id: UUID,
+    selection_id: str,
+    odds: Decimal,
+    further_legs: str | None,
+    results: list[Result] | None,
+    *rest: Any,
+) -> Bet:
+    legs = [Leg(market_id, selection_id, odds)]
+    if further_legs:
+        legs += msgspec.json.decode(further_legs, type=list[Leg])
+    decided: list[Result | None] = list(results) if results else [None] * len(legs)
+    shown = [
+        BetLeg(leg.market_id, leg.selection_id, leg.odds, result)
+        for leg, result in zip(legs, decided, strict=True)
+    ]
+    return Bet(bet_id, account_id, owner, kind, side, shown, *rest)
+
+
+# ---- projection: the row of a bet has its first leg in columns, which is all that a single needs. `open_bets` is
+# apart so that no index of `bets` holds the status: settling a bet then changes its row and no index.
+
+_CREATE = """
+CREATE TABLE bets (
+    bet_id uuid PRIMARY KEY, account_id uuid NOT NULL, owner text NOT NULL, kind text NOT NULL, side text NOT NULL,
+    market_id uuid NOT NULL, selection_id text NOT NULL, odds numeric NOT NULL, further_legs json, results text[],
+    stake_minor bigint NOT NULL, total_stake_minor bigint NOT NULL, potential_return_minor bigint NOT NULL,
+    currency text NOT NULL, status text NOT NULL, return_minor bigint,
+    placed_at timestamptz NOT NULL, settled_at timestamptz, position bigint NOT NULL
+) WITH (fillfactor = 85);
+CREATE TABLE bets_further_legs (
+    market_id uuid NOT NULL, position bigint NOT NULL, bet_id uuid NOT NULL,
+    PRIMARY KEY (market_id, position, bet_id)
+);
+CREATE TABLE open_bets (market_id uuid NOT NULL, bet_id uuid NOT NULL, PRIMARY KEY (market_id, bet_id))"""
+
+_INDEX = """
+CREATE INDEX ON bets (position);
+CREATE INDEX ON bets (account_id, position);
+CREATE INDEX ON bets (market_id, position);
+CREATE INDEX ON bets (owner, position)"""
+
+_JOIN_FURTHER = " JOIN bets_further_legs f ON f.bet_id = b.bet_id AND f.position = b.position"
+
+_PLACE = over(
+    """
+    INSERT INTO bets (bet_id, account_id, owner, kind, side, market_id, selection_id, odds, further_legs,
+                      stake_minor, total_stake_minor, potential_return_minor, currency, status, placed_at, position)
+    SELECT e.a, e.b, e.c, e.d, e.e, e.f, e.g, e.h::numeric, e.i::json, e.j, e.k, e.l, e.m, 'open', e.n, e.o
+    FROM {} AS e(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o)""",
+    *("uuid", "uuid", "text", "text", "text", "uuid", "text", "text", "text"),
+    *("bigint", "bigint", "bigint", "text", "timestamptz", "bigint"),
+)
+_PLACE_FURTHER = over(
+    "INSERT INTO bets_further_legs (market_id, position, bet_id) SELECT * FROM {}",
+    *("uuid", "bigint", "uuid"),
+)
+_OPEN = over("INSERT INTO open_bets (market_id, bet_id) SELECT * FROM {}", "uuid", "uuid")
+_SETTLE = over(
+    """
+    UPDATE bets b SET status = e.status, return_minor = e.returned, settled_at = e.at,
+                      results = string_to_array(e.results, ' ')
+    FROM {} AS e(bet_id, status, returned, at, results) WHERE b.bet_id = e.bet_id""",
+    *("uuid", "text", "bigint", "timestamptz", "text"),
+)
+_CLOSE = over(
+    """
+    DELETE FROM open_bets o USING {} AS e(market_id, bet_id)
+    WHERE o.market_id = e.market_id AND o.bet_id = e.bet_id""",
+    *("uuid", "uuid"),
+)
+
+
+def _changes(batch: Batch) -> Iterable[Change]:
+    if batch.placed:
+        yield from _place(batch)
+    if batch.settled:
+        yield (
+            _SETTLE,
+            columns(
+                [
+                    (r.stream_id, event.status, event.return_minor, r.at, _words(event.results))
+                    for r, event, _ in batch.settled
+                ]
+            ),
+        )
+    closed = {r.stream_id: placed for r, _, placed in batch.settled}
+    opened = {
+        r.stream_id: event for r, event in batch.placed if closed.pop(r.stream_id, None) is None
+    }
+    for statement, bets in ((_OPEN, opened), (_CLOSE, closed)):
+        if bets:
+            yield (
+                statement,
+                columns(
+                    [
+                        (market_id, bet_id)
+                        for bet_id, event in bets.items()
+                        for market_id in {leg.market_id for leg in event.legs}
+                    ]
+                ),
+            )
+
+
+def _place(batch: Batch) -> Iterable[Change]:
+    rows: list[tuple[Any, ...]] = []
+    further: set[tuple[UUID, int, UUID]] = set()
+    for recorded, event in batch.placed:
+        legs = event.legs
+        first, more = legs[0], None
+        if len(legs) > 1:
+            more = msgspec.json.encode(legs[1:]).decode()
+            markets = {leg.market_id for leg in legs[1:]} - {first.market_id}
+            further |= {(id_, recorded.position, recorded.stream_id) for id_ in markets}
+        rows.append(
+            (
+                recorded.stream_id,
+                event.account_id,
+                event.owner,
+                event.kind,
+                event.side,
+                first.market_id,
+                first.selection_id,
+                str(first.odds),
+                more,
+                event.stake_minor,
+                event.total_stake_minor,
+                event.potential_return_minor,
+                event.currency,
+                recorded.at,
+                recorded.position,
+            )
+        )
+    yield _PLACE, columns(rows)
+    if further:
+        yield _PLACE_FURTHER, columns(list(further))
+
+
+def _words(results: Iterable[SelectionResult]) -> str:
+    return " ".join([result.result for result in results])
+
+
+PROJECTION = Projection(
+    name="bets",
+    tables=("bets", "bets_further_legs", "open_bets"),
+    create=_CREATE,
+    index=_INDEX,
+    follows=(BetPlaced, BetSettled),
+    changes=_changes,
+)

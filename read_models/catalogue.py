@@ -1,0 +1,29 @@
+"""All read models by name."""
+
+from typing import Final
+
+from read_models import (
+    balances,
+    bets,
+    betting_totals,
+    exposure,
+    journal,
+    markets,
+    prices,
+    statement,
+)
+from read_models.projection import Projection
+
+READ_MODELS: Final[dict[str, Projection]] = {
+    module.PROJECTION.name: module.PROJECTION
+    for module in (
+        balances,
+        statement,
+        bets,
+        markets,
+        journal,
+        exposure,
+        betting_totals,
+        prices,
+    )
+}

@@ -1,0 +1,231 @@
+"""How a model follows the log: a batch of events in, a handful of set-based statements out.
+
+A projection is a pure function. What earlier events said, it asks of the batch, which finds it in the log (immutable,
+so the answer is the same whenever it is asked) and never in tables that are being written. The same function serves
+the live model, a rebuild in another schema, and a replay, whatever the size of the batches.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Literal, Protocol, TypeVar, cast
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.account import Account, AccountEvent
+from domain.events import (
+    AccountOpened,
+    BetPlaced,
+    BetSettled,
+    Event,
+    FundsDeposited,
+    FundsPaidOut,
+    FundsReleased,
+    FundsReserved,
+    MarketOpened,
+    Recorded,
+    StakeReserved,
+    StakeSettled,
+)
+from domain.streams import State, evolve
+
+ColumnType = Literal["uuid", "bigint", "text", "boolean", "bytea", "timestamptz"]
+"""PostgreSQL types that can be sent as whole columns; `text` may hold None, and casts to others."""
+
+ACCOUNT_EVENTS: tuple[type[Event], ...] = (
+    AccountOpened,
+    FundsDeposited,
+    FundsReserved,
+    FundsPaidOut,
+    FundsReleased,
+    StakeReserved,
+    StakeSettled,
+)
+
+
+class Statement(Struct, frozen=True):
+    """SQL over whole columns: its `%s` are arrays, one for each of `types`, to be unnested together."""
+
+    sql: str
+    types: tuple[ColumnType, ...]
+
+
+Change = tuple[Statement, Sequence[Sequence[Any]]]
+"""A statement and its columns, all of the same length."""
+
+
+def over(sql: str, *types: ColumnType) -> Statement:
+    """Make a statement: `{}` in `sql` stands for the unnested columns of these types."""
+    columns = ", ".join(f"%s::{each}[]" for each in types)
+    return Statement(sql.replace("{}", f"unnest({columns})"), types)
+
+
+class Projection(Struct, frozen=True):
+    """A model's tables and how events change them.
+
+    `tables` are made by `create` with their primary keys; `index` makes the secondary indexes, last in a rebuild. All
+    names are unqualified: the connection's search path says which schema. `changes` gives a batch's statements in
+    order; a model whose table serves somebody else names its `schema`.
+    """
+
+    name: str
+    tables: tuple[str, ...]
+    create: str
+    follows: tuple[type[Event], ...]
+    changes: Callable[["Batch"], Iterable[Change]]
+    index: str = ""
+    schema: str = "read_models"
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """Topics that concern this model."""
+        return frozenset(event.topic for event in self.follows)
+
+    def concerns(self, topic: str) -> bool:
+        """Tell whether an event that cannot be read may matter: one of its topics, or unknown in one of its streams."""
+        kind = topic.partition(".")[0]
+        return any(kind == mine.partition(".")[0] for mine in self.topics)
+
+
+class History(Protocol):
+    """The log behind a batch."""
+
+    def first_events(self, stream_ids: Collection[UUID]) -> Mapping[UUID, Event]:
+        """Give the first event of each of these streams that exist."""
+
+    def states(self, versions: Mapping[UUID, int]) -> dict[UUID, State]:
+        """Give the states of streams right after these versions (1 or more)."""
+
+    def keep(self, states: Mapping[UUID, State]) -> None:
+        """Remember states, which `states` may be asked for next."""
+
+
+E = TypeVar("E", bound=Event)
+
+
+class Batch:
+    """Consecutive events of the log, sorted once for all models that take them."""
+
+    def __init__(self, events: Sequence[Recorded], history: History) -> None:
+        self.events = events
+        self._history = history
+
+    @cached_property
+    def _by_type(self) -> dict[type[Event], list[Recorded]]:
+        by_type: dict[type[Event], list[Recorded]] = {}
+        for recorded in self.events:
+            kind = type(recorded.event)
+            try:
+                by_type[kind].append(recorded)
+            except KeyError:
+                by_type[kind] = [recorded]
+        return by_type
+
+    def of(self, *kinds: type[Event]) -> list[Recorded]:
+        """Give the events of these types in the order of the log."""
+        found = [events for kind in kinds if (events := self._by_type.get(kind))]
+        if len(found) == 1:
+            return found[0]
+        return sorted((recorded for events in found for recorded in events), key=_position)
+
+    @cached_property
+    def placed(self) -> list[tuple[Recorded, BetPlaced]]:
+        """The bets that are placed in this batch."""
+        return [(recorded, cast("BetPlaced", recorded.event)) for recorded in self.of(BetPlaced)]
+
+    @cached_property
+    def settled(self) -> list[tuple[Recorded, BetSettled, BetPlaced]]:
+        """The bets that are settled in this batch, each with what was placed."""
+        settled = self.of(BetSettled)
+        if not settled:
+            return []
+        placed: dict[UUID, Event] = {recorded.stream_id: event for recorded, event in self.placed}
+        missing = {recorded.stream_id for recorded in settled} - placed.keys()
+        placed |= self._history.first_events(missing)
+        return [
+            (r, cast("BetSettled", r.event), cast("BetPlaced", placed[r.stream_id]))
+            for r in settled
+        ]
+
+    def first_events(self, stream_ids: Collection[UUID]) -> Mapping[UUID, Event]:
+        """Give the first event of each of these streams that exist, in this batch or before it."""
+        wanted = set(stream_ids)
+        found = {
+            r.stream_id: r.event for r in self.events if r.version == 1 and r.stream_id in wanted
+        }
+        return {**self._history.first_events(wanted - found.keys()), **found}
+
+    @cached_property
+    def markets_of_bets(self) -> dict[UUID, MarketOpened]:
+        """The markets of all legs that were placed or settled in this batch."""
+        wanted = {leg.market_id for _, event in self.placed for leg in event.legs}
+        wanted |= {leg.market_id for _, _, event in self.settled for leg in event.legs}
+        return cast("dict[UUID, MarketOpened]", self.first_events(wanted))
+
+    # ---- accounts: folded once for all models that show balances
+
+    @cached_property
+    def accounts(self) -> list[tuple[Recorded, AccountEvent, Account]]:
+        """Every event of an account, with the account's state after it."""
+        events = self.of(*ACCOUNT_EVENTS)
+        states = fold_states(events, self._history)
+        return cast("list[tuple[Recorded, AccountEvent, Account]]", states)
+
+    @cached_property
+    def last_of_accounts(self) -> dict[UUID, tuple[Recorded, Account]]:
+        """The last event and the state of every account that has events in this batch."""
+        return {recorded.stream_id: (recorded, state) for recorded, _, state in self.accounts}
+
+    def states_of(self, kind: type[Event]) -> dict[UUID, State]:
+        """Give the states of the streams that have events of this type here, after the last of them."""
+        folded = fold_states(self.of(kind), self._history)
+        return {recorded.stream_id: state for recorded, _, state in folded}
+
+
+def fold_states(
+    events: Sequence[Recorded], history: History
+) -> list[tuple[Recorded, Event, State]]:
+    """Fold all events of some streams onto the states that they follow.
+
+    Raises LookupError when a version is missing: a state must never lack an event below its version.
+    """
+    before: dict[UUID, int] = {}
+    for recorded in events:
+        before.setdefault(recorded.stream_id, recorded.version - 1)
+    states: dict[UUID, State] = history.states({id_: v for id_, v in before.items() if v})
+    folded: list[tuple[Recorded, Event, State]] = []
+    for recorded in events:
+        stream_id, event = recorded.stream_id, recorded.event
+        state = evolve(states.get(stream_id), stream_id, event)
+        if state.version != recorded.version:
+            raise LookupError(
+                f"stream {stream_id} at version {state.version}, the log says {recorded.version}"
+            )
+        states[stream_id] = state
+        folded.append((recorded, event, state))
+    history.keep(states)
+    return folded
+
+
+def sums(amounts: Iterable[tuple[Any, ...]], width: int) -> Iterator[tuple[Any, ...]]:
+    """Add the last `width` numbers of each tuple up under the rest of it, in the order of first appearance."""
+    totals: dict[tuple[Any, ...], list[int]] = {}
+    for each in amounts:
+        key, numbers = each[:-width], each[-width:]
+        total = totals.get(key)
+        if total is None:
+            totals[key] = list(numbers)
+        else:
+            for place, number in enumerate(numbers):
+                total[place] += number
+    for key, total in totals.items():
+        yield *key, *map(str, total)
+
+
+def columns(rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+    """Turn rows into columns; there is at least one row."""
+    return list(zip(*rows, strict=True))
+
+
+def _position(recorded: Recorded) -> int:
+    return recorded.position

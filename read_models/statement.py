@@ -1,0 +1,204 @@
+"""Statements: every movement of an account, with the balances right after it."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, Literal, assert_never
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.account import AccountEvent
+from domain.events import (
+    AccountOpened,
+    FundsDeposited,
+    FundsPaidOut,
+    FundsReleased,
+    FundsReserved,
+    StakeReserved,
+    StakeSettled,
+    WithdrawalRequested,
+)
+from read_models.clock import Clock
+from read_models.db import Db, Page, decode_cursor, page_of, query
+from read_models.projection import ACCOUNT_EVENTS, Batch, Change, Projection, columns, over
+
+Kind = Literal[
+    "deposit",
+    "withdrawal_requested",
+    "withdrawal_completed",
+    "withdrawal_rejected",
+    "stake",
+    "settlement",
+]
+
+
+class StatementRow(Struct, frozen=True):
+    """One movement; `amount_minor` is the signed change of the available funds.
+
+    So the amounts up to a row add up to its `available_after_minor`: a deposit +a, a withdrawal requested -a (it is
+    held in play), completed 0 (what was held leaves), rejected +a, a stake -s (it is held in play), a settlement +r,
+    the bet's return. `reference` is what the client called the transfer, else the id of the transfer or the bet.
+    """
+
+    position: int
+    at: datetime
+    kind: Kind
+    amount_minor: int
+    available_after_minor: int
+    in_play_after_minor: int
+    reference: str
+
+
+class BalanceAsOf(Struct, frozen=True):
+    """What an account held at some moment, in minor units; `position` and `version` of its last event then."""
+
+    available_minor: int
+    in_play_minor: int
+    version: int
+    position: int
+
+
+_SELECT = """
+SELECT position, at, kind, amount_minor, available_after_minor, in_play_after_minor,
+       coalesce(reference, subject_id::text)
+FROM statement"""
+_SELECT_AS_OF = """
+SELECT available_after_minor, in_play_after_minor, version, position FROM statement"""
+_clock = Clock("statement_clock")
+
+
+async def page(
+    db: Db,
+    account_id: UUID,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+) -> Page[StatementRow]:
+    """Give an account's movements from `start` to before `end`, newest first."""
+    before = decode_cursor(cursor, tuple[int])
+    where = ["account_id = %(account_id)s", "kind <> 'opened'"]
+    if before:
+        where.append("position < %(before)s")
+    if start:
+        where.append(f"at >= %(start)s AND position >= {_clock.since('start')}")
+    if end:
+        where.append(f"at < %(end)s AND position < {_clock.before('end')}")
+    sql = query(_SELECT, where, "ORDER BY position DESC LIMIT %(limit)s")
+    parameters = {
+        "account_id": account_id,
+        "before": before and before[0],
+        "start": start,
+        "end": end,
+        "limit": limit + 1,
+    }
+    rows = await db.rows(sql, parameters, StatementRow)
+    return page_of(rows, limit, lambda row: (row.position,))
+
+
+async def balance_as_of(db: Db, account_id: UUID, at: datetime | int) -> BalanceAsOf | None:
+    """Give what an account held at a time or right after a position; None before it was opened."""
+    where = ["account_id = %(account_id)s"]
+    if isinstance(at, int):
+        where.append("position <= %(at)s")
+    else:
+        where.append(f"at <= %(at)s AND position < {_clock.before('at')}")
+    sql = query(_SELECT_AS_OF, where, "ORDER BY position DESC LIMIT 1")
+    found = await db.rows(sql, {"account_id": account_id, "at": at}, BalanceAsOf)
+    return found[0] if found else None
+
+
+# ---- projection
+
+_CREATE = """
+CREATE TABLE statement (
+    account_id uuid NOT NULL, position bigint NOT NULL, at timestamptz NOT NULL, kind text NOT NULL,
+    amount_minor bigint NOT NULL, available_after_minor bigint NOT NULL, in_play_after_minor bigint NOT NULL,
+    version bigint NOT NULL, subject_id uuid NOT NULL, reference text,
+    PRIMARY KEY (account_id, position)
+);
+"""
+
+_ADD = over(
+    """
+    INSERT INTO statement (account_id, position, at, kind, amount_minor, available_after_minor, in_play_after_minor,
+                           version, subject_id, reference)
+    SELECT * FROM {}""",
+    *("uuid", "bigint", "timestamptz", "text", "bigint", "bigint", "bigint", "bigint", "uuid"),
+    "text",
+)
+
+
+def _changes(batch: Batch) -> Iterable[Change]:
+    if not batch.accounts:
+        return
+    asked = _references(batch)
+    rows: list[tuple[Any, ...]] = []
+    for recorded, event, state in batch.accounts:
+        if type(event) is StakeReserved:  # nearly all of them
+            kind, amount, subject, reference = "stake", -event.amount_minor, event.bet_id, None
+        else:
+            kind, amount, subject, reference = _movement(event, recorded.stream_id, asked)
+        rows.append(
+            (
+                recorded.stream_id,
+                recorded.position,
+                recorded.at,
+                kind,
+                amount,
+                state.available_minor,
+                state.in_play_minor,
+                recorded.version,
+                subject,
+                reference,
+            )
+        )
+    yield _ADD, columns(rows)
+    yield from _clock.changes(recorded for recorded, _, _ in batch.accounts)
+
+
+def _movement(
+    event: AccountEvent, account_id: UUID, asked: dict[UUID, str | None]
+) -> tuple[str, int, UUID, str | None]:
+    """Give kind, amount, the id of what moved the money, and the client's name for it."""
+    match event:
+        case FundsDeposited(transfer_id=transfer_id, amount_minor=amount, reference=reference):
+            return "deposit", amount, transfer_id, reference
+        case FundsReserved(transfer_id=transfer_id, amount_minor=amount):
+            return "withdrawal_requested", -amount, transfer_id, asked.get(transfer_id)
+        case FundsPaidOut(transfer_id=transfer_id):
+            return "withdrawal_completed", 0, transfer_id, asked.get(transfer_id)
+        case FundsReleased(transfer_id=transfer_id, amount_minor=amount):
+            return "withdrawal_rejected", amount, transfer_id, asked.get(transfer_id)
+        case StakeReserved(bet_id=bet_id, amount_minor=amount):
+            return "stake", -amount, bet_id, None
+        case StakeSettled(bet_id=bet_id, return_minor=returned):
+            return "settlement", returned, bet_id, None
+        case AccountOpened():
+            # Not shown in a statement: it says from when on the balances are zero.
+            return "opened", 0, account_id, None
+        case _:
+            assert_never(event)
+
+
+def _references(batch: Batch) -> dict[UUID, str | None]:
+    """Give what clients called their withdrawals: only the request says so."""
+    moved = {
+        r.event.transfer_id
+        for r in batch.of(FundsReserved, FundsPaidOut, FundsReleased)
+        if isinstance(r.event, FundsReserved | FundsPaidOut | FundsReleased)
+    }
+    return {
+        transfer_id: event.reference
+        for transfer_id, event in batch.first_events(moved).items()
+        if isinstance(event, WithdrawalRequested)
+    }
+
+
+PROJECTION = Projection(
+    name="statement",
+    tables=("statement", "statement_clock"),
+    create=_CREATE + _clock.create,
+    follows=ACCOUNT_EVENTS,
+    changes=_changes,
+)
