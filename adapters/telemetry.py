@@ -82,7 +82,9 @@ def _observe_meters() -> None:
     """Let the SDK read the counters, and the counts and sums of the distributions."""
     meter = metrics.get_meter("fairbook")
     for tally in meters.TALLIES:
-        meter.create_observable_counter(tally.name, [partial(_of_tally, tally)], description=tally.help)
+        meter.create_observable_counter(
+            tally.name, [partial(_of_tally, tally)], description=tally.help
+        )
     if not os.environ.get(ENDPOINT):
         return
     for each in meters.DISTRIBUTIONS:
@@ -145,6 +147,8 @@ def set_up_logs(service: str) -> None:
     """Send every log record to standard error as a line of JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(service))
-    logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO").upper(), handlers=[handler], force=True)
+    logging.basicConfig(
+        level=os.environ.get("LOG_LEVEL", "INFO").upper(), handlers=[handler], force=True
+    )
     # Request lines would show addresses of clients and queries; the metrics count them.
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -3,7 +3,7 @@
 import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from litestar import Litestar, Router
 from litestar.di import Provide
@@ -14,7 +14,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from api import accounts, audit, bets, docs, health, markets, odds, problems
 from api.auth import Tokens
 from api.desk import Desk
-from api.front import Front
+from api.front import Asgi, Front
 from api.health import Probes
 
 BODY_MAX_BYTES: Final = 8 * 1024 * 1024
@@ -72,4 +72,4 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> Front:
         logging_config=None,
         pdb_on_exception=False,
     )
-    return Front(app, Tokens(secret), trace_ratio, random.Random())
+    return Front(cast("Asgi", app), Tokens(secret), trace_ratio, random.SystemRandom())

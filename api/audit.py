@@ -1,11 +1,10 @@
 """For auditors: every event in order, and the books in balance."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-import msgspec
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
@@ -14,12 +13,13 @@ from msgspec import Struct
 
 from api.accounts import AsOf, moment
 from api.auth import only
-from api.desk import After, Desk
+from api.desk import After, Cursor, Desk, Limit
 from api.problems import responses
 from application.answers import to_json
 from domain.events import Recorded
 from read_models import betting_totals, journal
-from read_models.betting_totals import BettingTotal
+from read_models.betting_totals import DayTotals
+from read_models.db import Page
 from read_models.journal import TrialBalance
 
 EVENTS_MAX = 10_000_000
@@ -39,21 +39,29 @@ class AuditedEvent(Struct, frozen=True):
 
 
 def _line(recorded: Recorded) -> bytes:
-    return to_json(
-        AuditedEvent(
-            position=recorded.position,
-            stream=recorded.stream_id,
-            version=recorded.version,
-            topic=recorded.event.topic,
-            actor=recorded.actor,
-            command=recorded.command_id,
-            time=recorded.at,
-            data=recorded.event,
+    return (
+        to_json(
+            AuditedEvent(
+                position=recorded.position,
+                stream=recorded.stream_id,
+                version=recorded.version,
+                topic=recorded.event.topic,
+                actor=recorded.actor,
+                command=recorded.command_id,
+                time=recorded.at,
+                data=recorded.event,
+            )
         )
-    ) + b"\n"
+        + b"\n"
+    )
 
 
-@get("/audit/events", guards=[only("auditor")], media_type="application/x-ndjson", responses=responses(422))
+@get(
+    "/audit/events",
+    guards=[only("auditor")],
+    media_type="application/x-ndjson",
+    responses=responses(422),
+)
 async def read_events(
     desk: NamedDependency[Desk],
     after: Annotated[int, QueryParameter(ge=0, le=2**62)] = 0,
@@ -86,13 +94,15 @@ async def read_trial_balance(
 @get("/reports/betting-totals", guards=[only("auditor", "operator")], responses=responses(422))
 async def read_betting_totals(
     desk: NamedDependency[Desk],
-    start: Annotated[datetime | None, QueryParameter(name="from")] = None,
-    end: Annotated[datetime | None, QueryParameter(name="to")] = None,
+    start: Annotated[date | None, QueryParameter(name="from")] = None,
+    end: Annotated[date | None, QueryParameter(name="to")] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
     after: After = None,
-) -> list[BettingTotal]:
-    """Read bets, stakes and returns by day and currency."""
+) -> Page[DayTotals]:
+    """Read bets, stakes and returns by day, currency, sport and market type."""
     await desk.fresh("betting_totals", after)
-    return await betting_totals.page(desk.db, start, end)
+    return await betting_totals.page(desk.db, start, end, limit, cursor)
 
 
 ROUTES = [read_events, read_trial_balance, read_betting_totals]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Any, Final, get_args
+from typing import Any, Final, cast, get_args
 
 import jwt
 from litestar.connection import ASGIConnection
@@ -67,7 +67,7 @@ class Tokens:
             raise BadToken("the token names no user and role of fairbook")
         if user.startswith("#") or not user.isprintable():
             raise BadToken("the token names no user of fairbook")
-        return Actor(user, role), float(claims["exp"])
+        return Actor(user, cast("Role", role)), float(claims["exp"])
 
 
 def only(*roles: Role) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]:

@@ -14,8 +14,8 @@ from domain.bet import BetStatus
 from domain.commands import PlaceBet, PlaceBets
 from domain.refusals import BetNotFound
 from read_models import bets
-from read_models.bets import BetRow
-from read_models.pages import Page
+from read_models.bets import Bet
+from read_models.db import Page
 
 
 @post("/bets", guards=[only("trader")], responses=responses(404, 409, 422))
@@ -26,7 +26,9 @@ async def place_bet(
     return await desk.command(request, data, key, BetAccepted)
 
 
-@post("/bets/batch", status_code=200, guards=[only("trader")], responses=responses(404, 409, 413, 422))
+@post(
+    "/bets/batch", status_code=200, guards=[only("trader")], responses=responses(404, 409, 413, 422)
+)
 async def place_bets(
     request: Asked, data: JSONBody[PlaceBets], desk: NamedDependency[Desk], key: Key = None
 ) -> Response[BatchDone]:
@@ -44,7 +46,7 @@ async def list_bets(
     limit: Limit = 100,
     cursor: Cursor = None,
     after: After = None,
-) -> Page[BetRow]:
+) -> Page[Bet]:
     """List bets, newest first: a trader's own, anyone's for the other roles."""
     await desk.fresh("bets", after)
     return await bets.page(
@@ -61,7 +63,7 @@ async def list_bets(
 @get("/bets/{bet_id:uuid}", responses=responses(404, 422))
 async def read_bet(
     request: Asked, bet_id: FromPath[UUID], desk: NamedDependency[Desk], after: After = None
-) -> BetRow:
+) -> Bet:
     """Read a bet."""
     await desk.fresh("bets", after)
     bet = await bets.get(desk.db, bet_id)

@@ -1,6 +1,6 @@
 """What the routes have in hand: the ledger for commands, the database for reads."""
 
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, Protocol, TypeVar, cast
 from uuid import UUID
 
 from litestar import Request, Response
@@ -30,7 +30,9 @@ Key = Annotated[
 ]
 After = Annotated[
     int | None,
-    QueryParameter(ge=0, le=2**62, description="Answer from a view at least as fresh as this position"),
+    QueryParameter(
+        ge=0, le=2**62, description="Answer from a view at least as fresh as this position"
+    ),
 ]
 Limit = Annotated[int, QueryParameter(ge=1, le=LIMIT_MAX, description="Most items to give")]
 Cursor = Annotated[
@@ -40,10 +42,17 @@ Cursor = Annotated[
 __all__ = ["After", "Asked", "Cursor", "Desk", "FromQuery", "Key", "Limit"]
 
 
+class Views(Db, Protocol):
+    """The read models, and a way to wait until one has seen a position."""
+
+    async def wait_for(self, model: str, position: int, timeout_seconds: float) -> bool:
+        """Wait until a model shows every event up to `position`; False when it takes too long."""
+
+
 class Desk:
     """The ledger, the read models and the log, as one dependency of every route."""
 
-    def __init__(self, ledger: Ledger, db: Db, feed: EventFeed) -> None:
+    def __init__(self, ledger: Ledger, db: Views, feed: EventFeed) -> None:
         self.ledger = ledger
         self.db = db
         self.feed = feed
@@ -60,7 +69,11 @@ class Desk:
     ) -> Response[A]:
         """Submit a command for whoever asks, and answer with its receipt: an `answer` that is JSON already."""
         receipt = await self.ledger.submit(
-            command, request.user, target=target, key=key, trace=request.scope.get("fairbook.trace")
+            command,
+            request.user,
+            target=target,
+            key=key,
+            trace=cast("str | None", request.scope.get("fairbook.trace")),
         )
         headers = {"Idempotency-Replayed": "true"} if receipt.replayed else None
         del answer  # names the shape for the type checker and the OpenAPI document

@@ -24,6 +24,7 @@ class OfflineDocs(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """Give the page."""
+        del request
         info = openapi_schema["info"]
         operations = [
             _operation(path, method, operation)
@@ -33,7 +34,9 @@ class OfflineDocs(OpenAPIRenderPlugin):
         ]
         schemas = [
             _block(name, f"<pre>{_json(schema)}</pre>")
-            for name, schema in sorted(openapi_schema.get("components", {}).get("schemas", {}).items())
+            for name, schema in sorted(
+                openapi_schema.get("components", {}).get("schemas", {}).items()
+            )
         ]
         title = html.escape(f"{info['title']} {info['version']}")
         page = (
@@ -43,7 +46,6 @@ class OfflineDocs(OpenAPIRenderPlugin):
             f"{''.join(operations)}<h2>Shapes</h2>{''.join(schemas)}</body></html>"
         )
         return page.encode()
-
 
 
 def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
@@ -58,8 +60,12 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     parts = [f"<table>{rows}</table>" if rows else ""]
     parts += [f"<p>Body: {_refs(content.get('schema', {}))}</p>" for content in body.values()]
     for status, response in operation.get("responses", {}).items():
-        shapes = [_refs(content.get("schema", {})) for content in response.get("content", {}).values()]
-        parts.append(f"<p><b>{status}</b> {html.escape(response.get('description', ''))} {' '.join(shapes)}</p>")
+        shapes = [
+            _refs(content.get("schema", {})) for content in response.get("content", {}).values()
+        ]
+        parts.append(
+            f"<p><b>{status}</b> {html.escape(response.get('description', ''))} {' '.join(shapes)}</p>"
+        )
     return f"<details><summary>{title}</summary>{''.join(parts)}</details>"
 
 

@@ -87,7 +87,10 @@ async def health() -> Health:
     return Health()
 
 
-@get("/ready", responses={503: ResponseSpec(Readiness, generate_examples=False, description="Not ready")})
+@get(
+    "/ready",
+    responses={503: ResponseSpec(Readiness, generate_examples=False, description="Not ready")},
+)
 async def ready(probes: NamedDependency[Probes]) -> Response[Readiness]:
     """Tell whether every dependency answers and no view has stopped or fallen far behind."""
     readiness = await probes.readiness()

@@ -21,9 +21,9 @@ from domain.commands import (
 )
 from domain.refusals import MarketNotFound
 from read_models import exposure, markets
+from read_models.db import Page
 from read_models.exposure import MarketExposure
-from read_models.markets import MarketRow, MarketStatus, SettlementRow
-from read_models.pages import Page
+from read_models.markets import Market, SettlementRow, ShownStatus
 
 _LIFECYCLE = responses(404, 409, 422)
 
@@ -36,7 +36,12 @@ async def open_market(
     return await desk.command(request, data, key, NewMarket)
 
 
-@post("/markets/{market_id:uuid}/suspend", status_code=200, guards=[only("operator")], responses=_LIFECYCLE)
+@post(
+    "/markets/{market_id:uuid}/suspend",
+    status_code=200,
+    guards=[only("operator")],
+    responses=_LIFECYCLE,
+)
 async def suspend_market(
     request: Asked,
     market_id: FromPath[UUID],
@@ -49,7 +54,12 @@ async def suspend_market(
     return await desk.command(request, command, key, MarketChanged, target=market_id, status=200)
 
 
-@post("/markets/{market_id:uuid}/resume", status_code=200, guards=[only("operator")], responses=_LIFECYCLE)
+@post(
+    "/markets/{market_id:uuid}/resume",
+    status_code=200,
+    guards=[only("operator")],
+    responses=_LIFECYCLE,
+)
 async def resume_market(
     request: Asked, market_id: FromPath[UUID], desk: NamedDependency[Desk], key: Key = None
 ) -> Response[MarketChanged]:
@@ -58,7 +68,12 @@ async def resume_market(
     return await desk.command(request, command, key, MarketChanged, target=market_id, status=200)
 
 
-@post("/markets/{market_id:uuid}/close", status_code=200, guards=[only("operator")], responses=_LIFECYCLE)
+@post(
+    "/markets/{market_id:uuid}/close",
+    status_code=200,
+    guards=[only("operator")],
+    responses=_LIFECYCLE,
+)
 async def close_market(
     request: Asked, market_id: FromPath[UUID], desk: NamedDependency[Desk], key: Key = None
 ) -> Response[MarketChanged]:
@@ -67,7 +82,12 @@ async def close_market(
     return await desk.command(request, command, key, MarketChanged, target=market_id, status=200)
 
 
-@post("/markets/{market_id:uuid}/result", status_code=202, guards=[only("operator")], responses=_LIFECYCLE)
+@post(
+    "/markets/{market_id:uuid}/result",
+    status_code=202,
+    guards=[only("operator")],
+    responses=_LIFECYCLE,
+)
 async def declare_result(
     request: Asked,
     market_id: FromPath[UUID],
@@ -83,12 +103,12 @@ async def declare_result(
 async def list_markets(
     desk: NamedDependency[Desk],
     sport: FromQuery[str | None] = None,
-    status: FromQuery[MarketStatus | None] = None,
+    status: FromQuery[ShownStatus | None] = None,
     starts_after: Annotated[Instant | None, QueryParameter(name="starts_after")] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     after: After = None,
-) -> Page[MarketRow]:
+) -> Page[Market]:
     """List markets by the start of their fixture."""
     await desk.fresh("markets", after)
     return await markets.page(desk.db, sport, status, starts_after, limit, cursor)
@@ -97,10 +117,13 @@ async def list_markets(
 @get("/markets/{market_id:uuid}", responses=responses(404, 422))
 async def read_market(
     market_id: FromPath[UUID], desk: NamedDependency[Desk], after: After = None
-) -> MarketRow:
+) -> Market:
     """Read a market."""
     await desk.fresh("markets", after)
-    return _found(await markets.get(desk.db, market_id))
+    market = await markets.get(desk.db, market_id)
+    if market is None:
+        raise MarketNotFound
+    return market
 
 
 @get("/markets/{market_id:uuid}/settlement", responses=responses(404, 422))
@@ -126,14 +149,10 @@ async def read_exposure(
 ) -> MarketExposure:
     """Read what the house wins or loses on a market by outcome."""
     await desk.fresh("exposure", after)
-    _found(await markets.get(desk.db, market_id))
-    return await exposure.of_market(desk.db, market_id)
-
-
-def _found(market: MarketRow | None) -> MarketRow:
-    if market is None:
+    shown = await exposure.of_market(desk.db, market_id)
+    if shown is None:
         raise MarketNotFound
-    return market
+    return shown
 
 
 ROUTES = [

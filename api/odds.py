@@ -17,8 +17,8 @@ from domain.commands import MAX_QUOTES, Command, Instant, QuoteBody, RecordOdds,
 from domain.events import MarketType
 from domain.refusals import InvalidInput, MarketNotFound
 from read_models import markets, prices
-from read_models.pages import Page
-from read_models.prices import PriceRow
+from read_models.db import Page
+from read_models.prices import PriceRow, QuoteRow
 
 
 class QuoteIn(Command, frozen=True, kw_only=True):
@@ -59,7 +59,9 @@ async def _with_markets(quotes: list[QuoteIn], desk: Desk) -> list[QuoteBody]:
         market_id = quote.market_id
         if market_id is None:
             if quote.fixture_id is None or quote.type is None:
-                raise InvalidInput("give market_id, or fixture_id and type", field="quotes.market_id")
+                raise InvalidInput(
+                    "give market_id, or fixture_id and type", field="quotes.market_id"
+                )
             name = (quote.fixture_id, quote.type, quote.line)
             if name not in found:
                 market = await markets.find(desk.db, *name)
@@ -99,8 +101,8 @@ async def read_odds_history(
     limit: Limit = 100,
     cursor: Cursor = None,
     after: After = None,
-) -> Page[PriceRow]:
-    """Read every quote that was kept for a market, newest first."""
+) -> Page[QuoteRow]:
+    """Read every quote that was kept for a market, oldest first."""
     await desk.fresh("prices", after)
     return await prices.history(desk.db, market_id, start, end, limit, cursor)
 

@@ -140,7 +140,7 @@ def on_fault(request: Request[Any, Any, Any], error: Exception) -> Response[byte
     return render(members, request.url.path)
 
 
-HANDLERS: Final = {
+HANDLERS: Final[dict[int | type[Exception], Any]] = {
     Refusal: on_refusal,
     Overloaded: on_busy,
     Unavailable: on_busy,

@@ -80,7 +80,16 @@ class BetsSettled(Struct, frozen=True, gc=False):
     position: int
 
 
-Answer = NewAccount | NewMarket | Transferred | MarketChanged | BetAccepted | BatchDone | SnapshotsTaken | BetsSettled
+Answer = (
+    NewAccount
+    | NewMarket
+    | Transferred
+    | MarketChanged
+    | BetAccepted
+    | BatchDone
+    | SnapshotsTaken
+    | BetsSettled
+)
 
 
 def problem(refusal: Refusal) -> dict[str, Any]:
@@ -115,5 +124,3 @@ class RefusalRecord(Struct, frozen=True, gc=False):
     def refusal(self) -> Refusal:
         """Make the first refusal again."""
         return Refusal.by_type.get(self.type, Refusal)(self.detail, field=self.field)
-
-

@@ -42,9 +42,11 @@ from domain.commands import (
 from domain.events import (
     BetSettled,
     DeadHeat,
+    Event,
     Fixture,
     MarketLimits,
     Quote,
+    ResultDeclared,
     Score,
     Selection,
     SelectionResult,
@@ -217,7 +219,9 @@ def _deposit(command: Deposit, ctx: Context) -> Answer:
     account = ctx.find(Account, ctx.target, AccountNotFound)
     account.check_mover(ctx.actor)
     transfer_id = command.transfer_id or ctx.new_id()
-    deposited = account.deposit(transfer_id, command.amount_minor, command.method, command.reference)
+    deposited = account.deposit(
+        transfer_id, command.amount_minor, command.method, command.reference
+    )
     account = _as_account(ctx.book.record(account.account_id, deposited))
     return answers.Transferred(transfer_id, "completed", account.available_minor, ctx.book.position)
 
@@ -246,11 +250,18 @@ def _finish_withdrawal(command: CompleteWithdrawal | RejectWithdrawal, ctx: Cont
     withdrawal = ctx.find(Withdrawal, ctx.target, WithdrawalNotFound)
     match command:
         case CompleteWithdrawal():
-            status, (finished, moved) = "completed", withdrawal.complete()
+            completed, paid_out = withdrawal.complete()
+            return _moved(withdrawal, "completed", completed, paid_out, ctx)
         case RejectWithdrawal():
-            status, (finished, moved) = "rejected", withdrawal.reject(command.reason)
+            rejected, released = withdrawal.reject(command.reason)
+            return _moved(withdrawal, "rejected", rejected, released, ctx)
         case _:
             assert_never(command)
+
+
+def _moved(
+    withdrawal: Withdrawal, status: str, finished: Event, moved: Event, ctx: Context
+) -> Answer:
     ctx.book.record(withdrawal.transfer_id, finished)
     account = _as_account(ctx.book.record(withdrawal.account_id, moved))
     return answers.Transferred(
@@ -282,7 +293,9 @@ def _open_market(command: OpenMarket, ctx: Context) -> Answer:
         fixture,
         command.type,
         command.line,
-        tuple(Selection(selection.selection_id, selection.name) for selection in command.selections),
+        tuple(
+            Selection(selection.selection_id, selection.name) for selection in command.selections
+        ),
         command.pricing,
         Terms(terms.each_way_places, terms.each_way_divisor) if terms else None,
         MarketLimits(limits.max_stake_minor, limits.max_return_minor) if limits else None,
@@ -312,7 +325,7 @@ def _change_market(
     return answers.MarketChanged(market.market_id, changed.status, ctx.book.position)
 
 
-def _declared(command: DeclareResult, market: Market) -> markets.ResultDeclared:
+def _declared(command: DeclareResult, market: Market) -> ResultDeclared:
     results = None
     if command.results is not None:
         results = tuple(

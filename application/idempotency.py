@@ -73,7 +73,9 @@ def item_records(order: Order, done: BatchDone) -> Iterator[CommandRecord]:
     for bet, result in zip(order.command.bets, done.results, strict=True):
         if bet.bet_id and bet.bet_id not in order.known and isinstance(result, BetAccepted):
             digest = _digest(bet, order, BET_SCOPE)
-            yield CommandRecord(BET_SCOPE, str(bet.bet_id), digest, False, to_json(result))
+            yield CommandRecord(
+                BET_SCOPE, str(bet.bet_id), digest, refused=False, answer=to_json(result)
+            )
 
 
 def _known_items(

@@ -14,4 +14,6 @@ def new_id() -> UUID:
     """Give a UUIDv7 (RFC 9562): new rows land at the hot end of every index."""
     bits = _fast.getrandbits(74)
     high = (time.time_ns() // 1_000_000) << 80
-    return UUID(int=high | _VERSION_7 | (bits >> 62) << 64 | _VARIANT | bits & 0x3FFF_FFFF_FFFF_FFFF)
+    return UUID(
+        int=high | _VERSION_7 | (bits >> 62) << 64 | _VARIANT | bits & 0x3FFF_FFFF_FFFF_FFFF
+    )

@@ -114,4 +114,3 @@ def _weight(command: Command) -> int:
             return 1 + len(command.quotes) // 10
         case _:
             return 1
-

@@ -67,7 +67,9 @@ class LogSession(Protocol):
     async def head(self) -> int:
         """Give the position of the last event, 0 when there is none."""
 
-    async def records(self, keys: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], CommandRecord]:
+    async def records(
+        self, keys: Collection[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], CommandRecord]:
         """Give the records of those (scope, key) that have been answered."""
 
 

@@ -31,8 +31,15 @@ class Distribution:
     `cells[labels]` holds a count for each bound, one for what exceeds them all, and last the sum of the values.
     """
 
-    def __init__(self, name: str, help_: str, bounds: Sequence[float], label_names: Labels = ()) -> None:
-        self.name, self.help, self.bounds, self.label_names = name, help_, tuple(bounds), label_names
+    def __init__(
+        self, name: str, help_: str, bounds: Sequence[float], label_names: Labels = ()
+    ) -> None:
+        self.name, self.help, self.bounds, self.label_names = (
+            name,
+            help_,
+            tuple(bounds),
+            label_names,
+        )
         self.cells: dict[Labels, list[float]] = {}
 
     def observe(self, value: float, labels: Labels = ()) -> None:
@@ -57,11 +64,18 @@ class Tally:
 
 
 request_seconds = Distribution(
-    "fairbook_http_request_seconds", "Time to answer a request", SECONDS, ("method", "route", "status")
+    "fairbook_http_request_seconds",
+    "Time to answer a request",
+    SECONDS,
+    ("method", "route", "status"),
 )
 batch_commands = Distribution("fairbook_batch_commands", "Commands in one transaction", COUNTS)
-decide_seconds = Distribution("fairbook_decide_seconds", "Time to load for and decide one batch", SECONDS)
-commit_seconds = Distribution("fairbook_commit_seconds", "Time until a decided batch is durable", SECONDS)
+decide_seconds = Distribution(
+    "fairbook_decide_seconds", "Time to load for and decide one batch", SECONDS
+)
+commit_seconds = Distribution(
+    "fairbook_commit_seconds", "Time until a decided batch is durable", SECONDS
+)
 events_appended = Tally("fairbook_events_appended", "Events appended by this process")
 batches_failed = Tally("fairbook_batches_failed", "Batches that failed as a whole", ("error",))
 
@@ -88,7 +102,11 @@ def batch_failed(error: Exception) -> None:
 
 def _trace_order(order: "Order", begun: int, decided: int, done: int) -> None:
     parent = _propagator.extract({"traceparent": order.trace})
-    steps = (("queue", order.queued_at, begun), ("decide", begun, decided), ("commit", decided, done))
+    steps = (
+        ("queue", order.queued_at, begun),
+        ("decide", begun, decided),
+        ("commit", decided, done),
+    )
     for step, start, end in steps:
         name = f"{type(order.command).__name__} {step}"
         _tracer.start_span(name, context=parent, start_time=start).end(end)

@@ -74,7 +74,7 @@ class SettlementProcess:
             return await self._settle(market_id, result_position)
         except (LogUnavailable, Unavailable, Overloaded) as error:
             _log.warning("settlement of market %s waits: %s", market_id, type(error).__name__)
-        except Exception:
+        except Exception:  # noqa: BLE001  one market's fault must not hold up the others
             _log.exception("settlement of market %s failed and will be tried again", market_id)
         return False
 

@@ -311,9 +311,7 @@ class Writer:
         except LogUnavailable:
             self._lost = True
             self._take_back()
-            await self._write(
-                flown.orders, _Attempt(locked=False, in_doubt=flown.first_command)
-            )
+            await self._write(flown.orders, _Attempt(locked=False, in_doubt=flown.first_command))
         else:
             self.book.accept()
             self._finish(flown, decided)
@@ -339,7 +337,6 @@ class Writer:
                     if self._lost:
                         await self._reconnect(attempt)
                     await self._write_once(orders, attempt)
-                    return
                 except Behind:
                     attempt.locked = True
                 except KeyTaken:
@@ -355,6 +352,8 @@ class Writer:
                     self._undo()
                     await asyncio.sleep(0.1)
                     continue
+                else:
+                    return
                 attempt.in_doubt = None
                 self._undo()
         finally:

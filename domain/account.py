@@ -20,7 +20,13 @@ from domain.money import MAX_FUNDS_MINOR, check_currency
 from domain.refusals import AccountNotFound, Forbidden, InsufficientFunds, LimitExceeded
 
 AccountEvent = (
-    AccountOpened | FundsDeposited | FundsReserved | FundsPaidOut | FundsReleased | StakeReserved | StakeSettled
+    AccountOpened
+    | FundsDeposited
+    | FundsReserved
+    | FundsPaidOut
+    | FundsReleased
+    | StakeReserved
+    | StakeSettled
 )
 
 
@@ -42,9 +48,15 @@ class Account(Struct, frozen=True, gc=False):
     def check_mover(self, actor: Actor) -> None:
         """Refuse an actor who may not move this account's funds, without telling a trader that it exists."""
         if not actor.may_act_for(self.owner):
-            raise AccountNotFound if actor.role == "trader" else Forbidden("only its owner moves an account's funds")
+            raise (
+                AccountNotFound
+                if actor.role == "trader"
+                else Forbidden("only its owner moves an account's funds")
+            )
 
-    def deposit(self, transfer_id: UUID, amount_minor: int, method: str, reference: str | None) -> FundsDeposited:
+    def deposit(
+        self, transfer_id: UUID, amount_minor: int, method: str, reference: str | None
+    ) -> FundsDeposited:
         """Take money in from outside."""
         self._check_room(amount_minor)
         return FundsDeposited(
@@ -58,9 +70,13 @@ class Account(Struct, frozen=True, gc=False):
     def reserve_funds(self, transfer_id: UUID, amount_minor: int) -> FundsReserved:
         """Hold available money for a withdrawal."""
         self._check_available(amount_minor)
-        return FundsReserved(transfer_id=transfer_id, amount_minor=amount_minor, currency=self.currency)
+        return FundsReserved(
+            transfer_id=transfer_id, amount_minor=amount_minor, currency=self.currency
+        )
 
-    def reserve_stake(self, bet_id: UUID, stake_minor: int, potential_return_minor: int) -> StakeReserved:
+    def reserve_stake(
+        self, bet_id: UUID, stake_minor: int, potential_return_minor: int
+    ) -> StakeReserved:
         """Hold available money behind a bet."""
         self._check_available(stake_minor)
         self._check_room(potential_return_minor - stake_minor)
@@ -73,11 +89,18 @@ class Account(Struct, frozen=True, gc=False):
 
     def _check_available(self, amount_minor: int) -> None:
         if amount_minor > self.available_minor:
-            raise InsufficientFunds(f"{amount_minor} is needed, {self.available_minor} is available (minor units)")
+            raise InsufficientFunds(
+                f"{amount_minor} is needed, {self.available_minor} is available (minor units)"
+            )
 
     def _check_room(self, more_minor: int) -> None:
-        if self.available_minor + self.in_play_minor + self.promised_minor + more_minor > MAX_FUNDS_MINOR:
-            raise LimitExceeded(f"an account holds and may win at most {MAX_FUNDS_MINOR} minor units")
+        if (
+            self.available_minor + self.in_play_minor + self.promised_minor + more_minor
+            > MAX_FUNDS_MINOR
+        ):
+            raise LimitExceeded(
+                f"an account holds and may win at most {MAX_FUNDS_MINOR} minor units"
+            )
 
     @classmethod
     def start(cls, account_id: UUID, event: AccountOpened) -> Self:
@@ -108,16 +131,24 @@ class Account(Struct, frozen=True, gc=False):
                     promised_minor=self.promised_minor - event.potential_return_minor,
                 )
             case FundsDeposited():
-                return replace(self, version=version, available_minor=available + event.amount_minor)
+                return replace(
+                    self, version=version, available_minor=available + event.amount_minor
+                )
             case FundsReserved():
                 amount = event.amount_minor
                 return replace(
-                    self, version=version, available_minor=available - amount, in_play_minor=in_play + amount
+                    self,
+                    version=version,
+                    available_minor=available - amount,
+                    in_play_minor=in_play + amount,
                 )
             case FundsReleased():
                 amount = event.amount_minor
                 return replace(
-                    self, version=version, available_minor=available + amount, in_play_minor=in_play - amount
+                    self,
+                    version=version,
+                    available_minor=available + amount,
+                    in_play_minor=in_play - amount,
                 )
             case FundsPaidOut():
                 return replace(self, version=version, in_play_minor=in_play - event.amount_minor)
@@ -127,7 +158,9 @@ class Account(Struct, frozen=True, gc=False):
                 assert_never(event)
 
 
-def open_account(actor: Actor, owner: str | None, currency: str, name: str, held_at: str | None) -> AccountOpened:
+def open_account(
+    actor: Actor, owner: str | None, currency: str, name: str, held_at: str | None
+) -> AccountOpened:
     """Decide to open an account for `owner`, by default the actor."""
     owner = owner or actor.user
     if not actor.may_act_for(owner):

@@ -82,7 +82,9 @@ class Market(Struct, frozen=True):
         self._check_status("open", "suspended")
         return MarketClosed()
 
-    def declare(self, results: tuple[SelectionResult, ...] | None, score: Score | None) -> ResultDeclared:
+    def declare(
+        self, results: tuple[SelectionResult, ...] | None, score: Score | None
+    ) -> ResultDeclared:
         """Say how the market ended, selection by selection or by the score that decides it."""
         if self.status == "resulted":
             raise ResultAlreadyDeclared
@@ -155,7 +157,9 @@ def open_market(
     if (market_type in LINE_TYPES) != (line is not None):
         needs = "needs" if market_type in LINE_TYPES else "has no"
         raise InvalidInput(f"a market of type {market_type} {needs} line", field="line")
-    if line is not None and not (line.is_finite() and abs(line) <= MAX_LINE and line % LINE_STEP == 0):
+    if line is not None and not (
+        line.is_finite() and abs(line) <= MAX_LINE and line % LINE_STEP == 0
+    ):
         raise InvalidInput("a line is a multiple of 0.25", field="line")
     return MarketOpened(
         fixture=fixture,

@@ -20,7 +20,9 @@ _THOUSAND: Final = Decimal(1000)
 _HALF: Final = Decimal("0.5")
 _EXACT: Final = Context(prec=28, traps=[Inexact, InvalidOperation])
 
-AmountMinor = Annotated[int, Meta(gt=0, le=MAX_AMOUNT_MINOR, description="Money in minor units of its currency")]
+AmountMinor = Annotated[
+    int, Meta(gt=0, le=MAX_AMOUNT_MINOR, description="Money in minor units of its currency")
+]
 
 MINOR_DIGITS: Final[dict[str, int]] = {
     "AUD": 2, "BHD": 3, "BRL": 2, "CAD": 2, "CHF": 2, "CLP": 0, "CNY": 2, "CZK": 2, "DKK": 2, "EUR": 2,
@@ -34,7 +36,9 @@ MINOR_DIGITS: Final[dict[str, int]] = {
 def check_currency(code: str) -> None:
     """Refuse a currency that is not an ISO 4217 code of this book."""
     if code not in MINOR_DIGITS:
-        raise InvalidInput("unknown currency; use an ISO 4217 code such as EUR or GBP", field="currency")
+        raise InvalidInput(
+            "unknown currency; use an ISO 4217 code such as EUR or GBP", field="currency"
+        )
 
 
 def check_odds(odds: Decimal, field: str = "odds") -> None:

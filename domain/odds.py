@@ -77,10 +77,13 @@ def take_snapshot(market: Market, quotes: tuple[Quote, ...], now: datetime) -> O
     for quote in quotes:
         check_odds(quote.odds, "quotes.odds")
         if quote.selection_id not in market.selections:
-            raise SelectionNotInMarket(f"market {market.market_id} has no selection {quote.selection_id!r}")
+            raise SelectionNotInMarket(
+                f"market {market.market_id} has no selection {quote.selection_id!r}"
+            )
         if quote.size is not None and not _is_size(quote.size):
             raise InvalidInput(
-                f"a size is from 0 to {MAX_SIZE} with at most {SIZE_PLACES} decimals", field="quotes.size"
+                f"a size is from 0 to {MAX_SIZE} with at most {SIZE_PLACES} decimals",
+                field="quotes.size",
             )
         if quote.at > now + CLOCK_SKEW:
             raise InvalidInput("a quote's time lies in the future", field="quotes.at")

@@ -74,14 +74,25 @@ def _status(result: SelectionResult) -> SettledStatus:
 
 
 def results_from_score(
-    market_type: MarketType, line: Decimal | None, selections: dict[str, str], fixture: Fixture, score: Score
+    market_type: MarketType,
+    line: Decimal | None,
+    selections: dict[str, str],
+    fixture: Fixture,
+    score: Score,
 ) -> tuple[SelectionResult, ...]:
     """Derive every selection's result from the score, for 1X2, OU and BTTS."""
     if market_type not in SIDES:
-        raise ResultNotDerivable(f"a {market_type} market is settled by results, not by a score, for now")
-    sides = {selection_id: _side(market_type, selection_id, name, fixture) for selection_id, name in selections.items()}
+        raise ResultNotDerivable(
+            f"a {market_type} market is settled by results, not by a score, for now"
+        )
+    sides = {
+        selection_id: _side(market_type, selection_id, name, fixture)
+        for selection_id, name in selections.items()
+    }
     if len(set(sides.values())) < len(sides):
-        raise ResultNotDerivable("two selections seem to be the same outcome: name their results in `results`")
+        raise ResultNotDerivable(
+            "two selections seem to be the same outcome: name their results in `results`"
+        )
     results = []
     for selection_id, side in sides.items():
         if side in ("over", "under"):
@@ -93,7 +104,9 @@ def results_from_score(
 
 
 def _winning_sides(score: Score) -> set[Outcome]:
-    winner: Outcome = "home" if score.home > score.away else "away" if score.away > score.home else "draw"
+    winner: Outcome = (
+        "home" if score.home > score.away else "away" if score.away > score.home else "draw"
+    )
     return {winner, "yes" if score.home and score.away else "no"}
 
 
@@ -118,7 +131,11 @@ def _side(market_type: MarketType, selection_id: str, name: str, fixture: Fixtur
     letters: dict[str, Outcome] = {side[0]: side for side in sides}
     if market_type == "1X2":
         words |= {"1": "home", "x": "draw", "2": "away"}
-        words |= {team.lower(): side for team, side in ((fixture.home, sides[0]), (fixture.away, sides[2])) if team}
+        words |= {
+            team.lower(): side
+            for team, side in ((fixture.home, sides[0]), (fixture.away, sides[2]))
+            if team
+        }
     key, title = selection_id.lower(), name.lower()
     by_id = words.get(key)
     by_name = words.get(title) or words.get(title.split(" ")[0])

@@ -30,7 +30,9 @@ class Settling(Struct, frozen=True):
         """Count one transaction's settled bets."""
         if self.completed:
             raise MarketStateConflict("the market's settlement is completed")
-        return SettlementProgressed(market_id=market_id, totals=add_totals((), _total_each(settled)))
+        return SettlementProgressed(
+            market_id=market_id, totals=add_totals((), _total_each(settled))
+        )
 
     def complete(self, market_id: UUID) -> SettlementCompleted:
         """End the settlement; whoever asks has made sure that no open bet is left."""
@@ -47,7 +49,9 @@ class Settling(Struct, frozen=True):
         """Give the state after `event`; decides nothing."""
         match event:
             case SettlementProgressed():
-                return replace(self, version=self.version + 1, totals=add_totals(self.totals, event.totals))
+                return replace(
+                    self, version=self.version + 1, totals=add_totals(self.totals, event.totals)
+                )
             case SettlementCompleted():
                 return replace(self, version=self.version + 1, completed=True)
             case _:
@@ -59,7 +63,9 @@ def _total_each(settled: Iterable[BetSettled]) -> Iterable[SettlementTotal]:
         yield SettlementTotal(bet.currency, 1, bet.stake_minor, bet.return_minor)
 
 
-def add_totals(totals: Iterable[SettlementTotal], more: Iterable[SettlementTotal]) -> tuple[SettlementTotal, ...]:
+def add_totals(
+    totals: Iterable[SettlementTotal], more: Iterable[SettlementTotal]
+) -> tuple[SettlementTotal, ...]:
     """Add totals up per currency, in the order of the currency codes."""
     sums: dict[str, list[int]] = {}
     for total in (*totals, *more):

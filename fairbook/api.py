@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from uuid import UUID
 
 import uvicorn
+from adapters.postgres.reader import Reader
 from opentelemetry import metrics
 from opentelemetry.metrics import Observation
 
 from adapters.dependencies import NatsLink, ValkeyLink
 from adapters.postgres.leadership import Leadership
-from adapters.postgres.reader import Reader
 from adapters.postgres.settings import ledger_environment
 from adapters.telemetry import set_up
 from api.app import create_app
@@ -128,7 +128,9 @@ async def _open(
 def _show(ledger: Ledger) -> None:
     meter = metrics.get_meter("fairbook")
     meter.create_observable_gauge(
-        "fairbook_queue", [lambda _: [Observation(ledger.waiting)]], description="Commands that wait"
+        "fairbook_queue",
+        [lambda _: [Observation(ledger.waiting)]],
+        description="Commands that wait",
     )
     meter.create_observable_gauge(
         "fairbook_streams_in_memory",

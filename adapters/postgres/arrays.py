@@ -30,11 +30,14 @@ class _Packed(bytes):
 
     @classmethod
     def _of(cls, count: int, elements: bytes) -> "_Packed":
-        return cls(_header(1 if count else 0, 0, cls.element_oid, count, 1)[: None if count else 12] + elements)
+        return cls(
+            _header(1 if count else 0, 0, cls.element_oid, count, 1)[: None if count else 12]
+            + elements
+        )
 
 
 class UuidArray(_Packed):
-    """uuid[]"""
+    """An array of uuid."""
 
     element_oid, array_oid = 2950, 2951
 
@@ -46,7 +49,7 @@ class UuidArray(_Packed):
 
 
 class Int8Array(_Packed):
-    """bigint[]"""
+    """An array of bigint."""
 
     element_oid, array_oid = 20, 1016
 
@@ -57,7 +60,7 @@ class Int8Array(_Packed):
 
 
 class BoolArray(_Packed):
-    """boolean[]"""
+    """An array of boolean."""
 
     element_oid, array_oid = 16, 1000
 
@@ -68,7 +71,7 @@ class BoolArray(_Packed):
 
 
 class ByteaArray(_Packed):
-    """bytea[]"""
+    """An array of bytea."""
 
     element_oid, array_oid = 17, 1001
 
@@ -79,7 +82,7 @@ class ByteaArray(_Packed):
 
 
 class TextArray(_Packed):
-    """text[]"""
+    """An array of text."""
 
     element_oid, array_oid = 25, 1009
 

@@ -8,7 +8,8 @@ up for seconds.
 
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 import psycopg
 from eventsourcing.persistence import IntegrityError, StoredEvent
@@ -68,7 +69,9 @@ END $$""")
 class LedgerRecorder(PostgresLog, PostgresApplicationRecorder):
     """The library's recorder with the ledger's way of appending; PostgresLog adds the writer's asynchronous side."""
 
-    def __init__(self, datastore: PostgresDatastore, *, events_table_name: str = "ledger_events") -> None:
+    def __init__(
+        self, datastore: PostgresDatastore, *, events_table_name: str = "ledger_events"
+    ) -> None:
         PostgresApplicationRecorder.__init__(self, datastore, events_table_name=events_table_name)
         prefix = events_table_name.removesuffix("_events")
         names = {
@@ -80,7 +83,9 @@ class LedgerRecorder(PostgresLog, PostgresApplicationRecorder):
             "channel": Identifier(self.channel_name),
             "lock": Literal(zlib.crc32(f"{datastore.schema}.{events_table_name}".encode())),
         }
-        self.sql_create_statements[self.create_insert_function_statement_index] = _CREATE_APPEND.format(**names)
+        self.sql_create_statements[self.create_insert_function_statement_index] = (
+            _CREATE_APPEND.format(**names)
+        )
         self.sql_create_statements += [
             statement.format(**names) for statement in (_CREATE_COMMANDS, _CREATE_SNAPSHOTS)
         ]
@@ -92,9 +97,7 @@ class LedgerRecorder(PostgresLog, PostgresApplicationRecorder):
         curs.execute(Composed([SQL("SELECT pg_advisory_xact_lock("), self.names["lock"], SQL(")")]))
         super()._create_table(curs)
 
-    def insert_events(
-        self, stored_events: Sequence[StoredEvent], **_: Any
-    ) -> Sequence[int] | None:
+    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int] | None:
         """Append events the library's way: whatever the head is, without a command record."""
         with self.datastore.get_connection() as connection:
             register(connection)
@@ -102,7 +105,7 @@ class LedgerRecorder(PostgresLog, PostgresApplicationRecorder):
                 self.append_sql,
                 (
                     None,
-                    UuidArray.of([event.originator_id for event in stored_events]),
+                    UuidArray.of([cast("UUID", event.originator_id) for event in stored_events]),
                     Int8Array.of([event.originator_version for event in stored_events]),
                     TextArray.of([event.topic for event in stored_events]),
                     ByteaArray.of([event.state for event in stored_events]),

@@ -4,6 +4,7 @@ They only save time: a state is always what folding its stream gives. `SNAPSHOT_
 a state changes; older snapshots are then ignored until they are written again.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -13,11 +14,13 @@ from domain.odds import HousePrices
 from domain.streams import State
 
 SNAPSHOT_VERSION: Final = 1
-_SHAPE_OF: Final[dict[type, str]] = {
+_SHAPE_OF: Final[dict[type[State], str]] = {
     kind: f"{kind.__name__}.{SNAPSHOT_VERSION}" for kind in (Account, HousePrices)
 }
 SHAPES: Final = list(_SHAPE_OF.values())
-_decode: Final = {shape: msgspec.msgpack.Decoder(kind).decode for kind, shape in _SHAPE_OF.items()}
+_decode: Final[dict[str, Callable[[bytes], State]]] = {
+    shape: msgspec.msgpack.Decoder(kind).decode for kind, shape in _SHAPE_OF.items()
+}
 _encode = msgspec.msgpack.Encoder(uuid_format="bytes").encode
 
 
