@@ -53,6 +53,7 @@ from domain.events import (
     Terms,
     WithdrawalRequested,
 )
+from domain.ids import check_chosen
 from domain.market import Market
 from domain.odds import HousePrices
 from domain.refusals import (
@@ -382,8 +383,10 @@ def _place_bet(command: PlaceBet, ctx: Context) -> BetAccepted:
         )
     if (bet_id := command.bet_id) is None:
         bet_id = ctx.new_id()
-    elif book.is_taken(bet_id):
-        raise IdTaken(f"bet_id {bet_id} is taken", field="bet_id")
+    else:
+        check_chosen(bet_id)
+        if book.is_taken(bet_id):
+            raise IdTaken(f"bet_id {bet_id} is taken", field="bet_id")
     stake, returns = placed.total_stake_minor, placed.potential_return_minor
     reserved = account.reserve_stake(bet_id, stake, returns)
     book.record_first(bet_id, placed)
@@ -452,5 +455,7 @@ def _start(stream_id: UUID, ctx: Context, *, chosen: bool) -> None:
     """Make sure that a new stream has no events; an id that the server made is new by itself."""
     if not chosen:
         ctx.book.put_loaded({stream_id}, {})
-    elif ctx.book.is_taken(stream_id):
+        return
+    check_chosen(stream_id)
+    if ctx.book.is_taken(stream_id):
         raise IdTaken(f"{stream_id} is taken")

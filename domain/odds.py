@@ -3,11 +3,12 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec import Struct
 
 from domain.events import OddsSnapshotTaken, Quote
+from domain.ids import derived_id
 from domain.market import Market
 from domain.money import check_odds
 from domain.refusals import InvalidInput, PriceChanged, SelectionNotInMarket
@@ -18,12 +19,11 @@ HOUSE = "house"
 CLOCK_SKEW = timedelta(seconds=60)
 MAX_SIZE = Decimal(10**15)
 SIZE_PLACES = 8
-_NAMESPACE = UUID("6f1c3f0e-6b1f-5c3e-9a64-0d9f3a5f4c11")
 
 
 def odds_id(market_id: UUID) -> UUID:
     """Give the id of the market's stream of price snapshots."""
-    return uuid5(_NAMESPACE, f"odds:{market_id}")
+    return derived_id(f"odds:{market_id}")
 
 
 class HousePrices(Struct, frozen=True):

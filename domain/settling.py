@@ -2,21 +2,21 @@
 
 from collections.abc import Iterable
 from typing import Self, assert_never
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.events import BetSettled, SettlementCompleted, SettlementProgressed, SettlementTotal
+from domain.ids import derived_id
 from domain.refusals import MarketStateConflict
 
 SettlingEvent = SettlementProgressed | SettlementCompleted
-_NAMESPACE = UUID("6f1c3f0e-6b1f-5c3e-9a64-0d9f3a5f4c11")
 
 
 def settlement_id(market_id: UUID) -> UUID:
     """Give the id of the market's settlement stream."""
-    return uuid5(_NAMESPACE, f"settlement:{market_id}")
+    return derived_id(f"settlement:{market_id}")
 
 
 class Settling(Struct, frozen=True):
