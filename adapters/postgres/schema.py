@@ -1,0 +1,99 @@
+"""The tables of the read models: where they live, how they are made, and what tells two builds apart."""
+
+from collections.abc import Iterable
+from typing import Any, Final, cast
+
+import psycopg
+from msgspec import Struct
+from psycopg import Connection
+from psycopg.rows import tuple_row
+from psycopg.sql import SQL, Identifier
+
+from adapters.postgres import columns
+from adapters.postgres.tracking import TABLES, ModelTracking
+from read_models.projection import Projection
+
+LIVE: Final = "read_models"
+
+
+def connect(
+    database_url: str, *, path: Iterable[str] = (LIVE,), settings: str = ""
+) -> Connection[tuple[Any, ...]]:
+    """Connect to where the tables of `path` are, with packed columns and times in UTC."""
+    search_path = ",".join([*path, "public"])
+    connection = psycopg.connect(
+        database_url,
+        autocommit=True,
+        row_factory=tuple_row,
+        options=f"-c search_path={search_path} -c timezone=UTC {settings}",
+        application_name="fairbook projections",
+    )
+    columns.register(connection)
+    return connection
+
+
+_CREATE_FAULTS = """
+CREATE TABLE IF NOT EXISTS projection_faults (
+    model text PRIMARY KEY, position bigint NOT NULL, reason text NOT NULL, since timestamptz NOT NULL DEFAULT now()
+)"""
+_BEGIN_TRACKING = SQL("""
+INSERT INTO {tracking} (application_name, notification_id) VALUES (%s, 0)
+ON CONFLICT DO NOTHING RETURNING 1""").format(**TABLES)
+
+
+def create_live(database_url: str, projections: Iterable[Projection]) -> None:
+    """Create what is missing: the log, the tracking table, and the tables of models that were never begun."""
+    ModelTracking.create(database_url)
+    with connect(database_url) as connection, connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext('fairbook read models'))")
+        connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(LIVE)))
+        connection.execute(_CREATE_FAULTS.replace("projection_faults", "public.projection_faults"))
+        for projection in projections:
+            if connection.execute(_BEGIN_TRACKING, (projection.name,)).fetchone():
+                create_tables(connection, projection, projection.schema)
+                create_indexes(connection, projection)
+
+
+def create_tables(connection: Connection[Any], projection: Projection, schema: str) -> None:
+    """Create a model's tables in a schema, which comes first in the search path from then on."""
+    connection.execute(
+        "SELECT set_config('search_path', %s, false)", (f"{schema}, {LIVE}, public",)
+    )
+    _execute_all(connection, projection.create)
+
+
+def create_indexes(connection: Connection[Any], projection: Projection) -> None:
+    """Create a model's secondary indexes."""
+    _execute_all(connection, projection.index)
+
+
+def _execute_all(connection: Connection[Any], statements: str) -> None:
+    for statement in statements.split(";"):
+        if statement.strip():
+            connection.execute(cast("Any", statement))
+
+
+# ---- digests
+
+
+class TableDigest(Struct, frozen=True):
+    """Rows of a table, and the sum of a 64-bit hash of each: the same for the same rows in any order."""
+
+    table: str
+    rows: int
+    hash: int
+
+
+_DIGEST = SQL("SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) FROM {} AS t")
+
+
+def digest(
+    connection: Connection[Any], projection: Projection, schema: str
+) -> tuple[TableDigest, ...]:
+    """Give the digest of a model's tables as they stand in a schema."""
+    found = []
+    for table in projection.tables:
+        row = connection.execute(_DIGEST.format(Identifier(schema, table))).fetchone()
+        assert row is not None
+        found.append(TableDigest(table, row[0], int(row[1])))
+    return tuple(found)

@@ -1,0 +1,50 @@
+"""The writer's snapshots, kept up like a read model: so that no command ever has to replay a long stream."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+from uuid import UUID
+
+from adapters.postgres.snapshots import encode_snapshot, shape_of
+from domain.events import OddsSnapshotTaken
+from domain.streams import State
+from read_models.catalogue import READ_MODELS
+from read_models.projection import ACCOUNT_EVENTS, Batch, Change, Projection, columns, over
+
+_CREATE = """
+CREATE TABLE IF NOT EXISTS ledger_snapshots (
+    stream_id uuid PRIMARY KEY, version bigint NOT NULL, shape text NOT NULL, state bytea NOT NULL
+) WITH (fillfactor = 70)"""
+
+_KEEP = over(
+    """
+    INSERT INTO ledger_snapshots (stream_id, version, shape, state) SELECT * FROM {}
+    ON CONFLICT (stream_id) DO UPDATE
+    SET version = excluded.version, shape = excluded.shape, state = excluded.state""",
+    *("uuid", "bigint", "text", "bytea"),
+)
+
+
+def _changes(batch: Batch) -> Iterable[Change]:
+    states: dict[UUID, State] = {
+        account_id: state for account_id, (_, state) in batch.last_of_accounts.items()
+    }
+    states |= batch.states_of(OddsSnapshotTaken)
+    rows: list[tuple[Any, ...]] = [
+        (stream_id, state.version, shape_of(state), encode_snapshot(state))
+        for stream_id, state in states.items()
+    ]
+    if rows:
+        yield _KEEP, columns(rows)
+
+
+SNAPSHOTS: Final = Projection(
+    name="snapshots",
+    tables=("ledger_snapshots",),
+    create=_CREATE,
+    follows=(*ACCOUNT_EVENTS, OddsSnapshotTaken),
+    changes=_changes,
+    schema="public",
+)
+
+PROJECTIONS: Final[dict[str, Projection]] = {**READ_MODELS, SNAPSHOTS.name: SNAPSHOTS}
+"""Everything that follows the log into tables, by name."""
