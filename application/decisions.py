@@ -79,7 +79,7 @@ settlement_id = lru_cache(4096)(settling.settlement_id)
 class Context(Struct, gc=False):
     """What a decision may look at beside its command: who asks, about what, when, and the book.
 
-    `known` holds the first outcomes of those bets of a batch that were answered before, by their chosen ids.
+    `known` holds the first outcomes of those bets of a batch that were answered before, by their place in it.
     """
 
     actor: Actor
@@ -87,7 +87,7 @@ class Context(Struct, gc=False):
     now: datetime
     new_id: Callable[[], UUID]
     book: Book
-    known: Mapping[UUID, bytes | Refusal]
+    known: Mapping[int, bytes | Refusal]
 
     def find(self, kind: type[S], stream_id: UUID | None, missing: type[Refusal]) -> S:
         """Give a stream's state, or refuse as `missing` when there is none of that kind."""
@@ -396,17 +396,22 @@ def _place_bet(command: PlaceBet, ctx: Context) -> BetAccepted:
 
 def _place_bets(command: PlaceBets, ctx: Context) -> Answer:
     results: list[BetAccepted | BetRefused] = []
+    chosen: dict[UUID | None, tuple[PlaceBet, BetAccepted]] = {}
     for number, each in enumerate(command.bets):
         mark = ctx.book.mark()
         try:
-            first = ctx.known.get(each.bet_id) if each.bet_id else None
+            first = ctx.known.get(number)
             if isinstance(first, Refusal):
                 raise first
-            results.append(
-                _place_bet(each, ctx)
-                if first is None
-                else msgspec.json.decode(first, type=BetAccepted)
-            )
+            if first is not None:
+                accepted = msgspec.json.decode(first, type=BetAccepted)
+            elif each.bet_id in chosen and chosen[each.bet_id][0] == each:
+                accepted = chosen[each.bet_id][1]
+            else:
+                accepted = _place_bet(each, ctx)
+                if each.bet_id:
+                    chosen[each.bet_id] = each, accepted
+            results.append(accepted)
         except Refusal as refusal:
             if command.atomic:
                 raise BatchRefused(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from application.answers import BatchDone, BetAccepted, RefusalRecord, to_json
+from application.answers import BatchDone, BetAccepted, BetRefused, RefusalRecord, to_json
 from application.log import CommandRecord
 from application.order import Order, Outcome
 from domain.actors import Actor
@@ -21,7 +21,7 @@ def keys_of(command: Command, actor: Actor, key: str | None) -> list[tuple[str, 
     """Give every (scope, key) under which a command is answered once: chosen ids, then the Idempotency-Key."""
     keys = _chosen_ids(command)
     if key is not None:
-        keys.append((actor.user, key))
+        keys.append((f"@{actor.user}", key))
     return keys
 
 
@@ -69,24 +69,48 @@ def records_of(order: Order) -> Iterator[CommandRecord]:
 
 def item_records(order: Order, done: BatchDone) -> Iterator[CommandRecord]:
     """Record the answers to those bets of a batch that have chosen ids."""
-    assert isinstance(order.command, PlaceBets)
-    for bet, result in zip(order.command.bets, done.results, strict=True):
-        if bet.bet_id and bet.bet_id not in order.known and isinstance(result, BetAccepted):
+    recorded: set[UUID] = set()
+    for bet, result in _unanswered(order, done):
+        if isinstance(result, BetAccepted) and bet.bet_id and bet.bet_id not in recorded:
+            recorded.add(bet.bet_id)
             digest = _digest(bet, order, BET_SCOPE)
             yield CommandRecord(
                 BET_SCOPE, str(bet.bet_id), digest, refused=False, answer=to_json(result)
             )
 
 
-def _known_items(
-    order: Order, known: Mapping[tuple[str, str], CommandRecord]
-) -> dict[UUID, Outcome]:
+def unknown_keys(order: Order, done: BatchDone | None = None) -> Iterator[tuple[str, str]]:
+    """Give the chosen ids that were refused, in a batch that is `done` or as a whole.
+
+    One of them that has a record is no refusal but a first answer to give again.
+    """
+    if done is not None:
+        for bet, result in _unanswered(order, done):
+            if isinstance(result, BetRefused) and bet.bet_id:
+                yield BET_SCOPE, str(bet.bet_id)
+    elif isinstance(order.command, PlaceBets):
+        for number, bet in enumerate(order.command.bets):
+            if bet.bet_id and number not in order.known:
+                yield BET_SCOPE, str(bet.bet_id)
+    else:
+        yield from (key for key in order.keys if key[0].startswith("#"))
+
+
+def _unanswered(order: Order, done: BatchDone) -> Iterator[tuple[PlaceBet, object]]:
+    """Give the bets of a batch that had not been answered before, each with its result."""
+    assert isinstance(order.command, PlaceBets)
+    for number, pair in enumerate(zip(order.command.bets, done.results, strict=True)):
+        if number not in order.known:
+            yield pair
+
+
+def _known_items(order: Order, known: Records) -> dict[int, Outcome]:
     assert isinstance(order.command, PlaceBets)
     outcomes = {}
-    for bet in order.command.bets:
+    for number, bet in enumerate(order.command.bets):
         record = known.get((BET_SCOPE, str(bet.bet_id)))
         if bet.bet_id and record:
-            outcomes[bet.bet_id] = _first_outcome(record, _digest(bet, order, BET_SCOPE))
+            outcomes[number] = _first_outcome(record, _digest(bet, order, BET_SCOPE))
     return outcomes
 
 
@@ -113,7 +137,8 @@ def answer_again(order: Order, known: Records) -> bool:
         if key[0] == BET_SCOPE and isinstance(order.command, PlaceBets):
             order.known = _known_items(order, known)
             return False
-        order.outcome = _first_outcome(record, _digest(order.command, order, key[0]))
-        order.resolve(replayed=not isinstance(order.outcome, IdTaken | IdempotencyKeyReused))
+        digest = _digest(order.command, order, key[0])
+        order.outcome = _first_outcome(record, digest)
+        order.resolve(replayed=record.digest == digest)
         return True
     return False

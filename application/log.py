@@ -14,7 +14,7 @@ from domain.streams import State
 class CommandRecord(Struct, frozen=True, gc=False):
     """An answered command: the same `key` in the same `scope` gets the same answer for ever.
 
-    `scope` is the user for an Idempotency-Key, or `#bet`, `#account` … for an id that the client chose. `digest` tells
+    `scope` is `@` and the user for an Idempotency-Key, or `#bet`, `#account` … for an id that the client chose. `digest` tells
     one request from another. `answer` is JSON; of a refusal, its record.
     """
 
@@ -26,7 +26,10 @@ class CommandRecord(Struct, frozen=True, gc=False):
 
 
 class Batch(Struct):
-    """What one transaction appends, column by column: events in order, and the records of their commands."""
+    """What one transaction appends, column by column: events in order, and the records of their commands.
+
+    `unknown` are (scope, key) that the batch records nothing under but takes to be unanswered, as much as its records.
+    """
 
     expected: int
     stream_ids: list[UUID]
@@ -34,6 +37,7 @@ class Batch(Struct):
     topics: list[str]
     states: list[bytes]
     records: list[CommandRecord]
+    unknown: list[tuple[str, str]] = []
 
 
 class Behind(Exception):  # noqa: N818  an answer of the log, not a fault

@@ -23,7 +23,7 @@ class Receipt(Struct, frozen=True):
 class Order(Struct):
     """A command with who asks, about what, under which keys, and who waits for the outcome.
 
-    `known` holds the first outcomes of those bets of a batch that were answered before, by their chosen ids.
+    `known` holds the first outcomes of those bets of a batch that were answered before, by their place in it.
     `queued_at` is in UNIX nanoseconds.
     """
 
@@ -37,7 +37,7 @@ class Order(Struct):
     future: asyncio.Future[Receipt]
     queued_at: int
     outcome: Outcome = b""
-    known: dict[UUID, Outcome] = {}
+    known: dict[int, Outcome] = {}
 
     def resolve(self, *, replayed: bool = False) -> None:
         """Give the caller its outcome; a caller that has gone away does not mind."""

@@ -30,7 +30,7 @@ from application.decisions import (
     new_streams_of,
     streams_of,
 )
-from application.idempotency import answer_again, item_records, records_of
+from application.idempotency import answer_again, item_records, records_of, unknown_keys
 from application.log import (
     Batch,
     Behind,
@@ -102,6 +102,7 @@ class Writer:
         self._lost = True
         self._others_write = False
         self._exclusive = False
+        self._stopped = False
 
     @property
     def waiting(self) -> int:
@@ -110,6 +111,8 @@ class Writer:
 
     def put(self, order: Order) -> None:
         """Take a command; raises Overloaded instead of queueing without end."""
+        if self._stopped:
+            raise Unavailable("the service is stopping")
         if self._waiting_weight and self._waiting_weight + order.weight > MAX_QUEUE_WEIGHT:
             raise Overloaded
         self._waiting_weight += order.weight
@@ -133,6 +136,7 @@ class Writer:
 
     def stop_accepting(self) -> None:
         """Answer what still waits as unavailable: nothing of it has been written."""
+        self._stopped = True
         self._take_back()
         for order in self._queue:
             order.fail(Unavailable("the service is stopping"))
@@ -197,6 +201,7 @@ class Writer:
         except Refusal as refusal:
             book.rewind(mark)
             order.outcome = refusal
+            batch.unknown += unknown_keys(order)
         except Exception as error:  # noqa: BLE001  (see above)
             book.rewind(mark)
             meters.batch_failed(error)
@@ -208,6 +213,7 @@ class Writer:
                 opened.first_command = order.command_id
             if type(answer) is BatchDone:
                 batch.records += item_records(order, answer)
+                batch.unknown += unknown_keys(order, answer)
         if order.keys:
             batch.records += records_of(order)
             self._pending_keys.update(order.keys)

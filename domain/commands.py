@@ -23,8 +23,14 @@ Instant = Annotated[datetime, Meta(tz=True)]
 Points = Annotated[int, Meta(ge=0, le=10_000)]
 
 
-class Command(Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
-    """Base of everything that may be asked."""
+class Command(
+    Struct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Base of everything that may be asked.
+
+    What was left out stays out when a command is encoded, so that a field added later does not make an old request look
+    like another one to the idempotency records.
+    """
 
 
 # ---- accounts

@@ -18,4 +18,6 @@ def derived_id(name: str) -> UUID:
 def check_chosen(chosen_id: UUID) -> None:
     """Refuse an id that could be a derived one: a stream begun under it would block what it belongs to."""
     if chosen_id.int & _VERSION_MASK == _VERSION_8:
-        raise InvalidInput(f"{chosen_id}: ids of UUID version 8 are the ledger's own; choose another version")
+        raise InvalidInput(
+            f"{chosen_id}: ids of UUID version 8 are the ledger's own; choose another version"
+        )

@@ -34,7 +34,7 @@ from domain.streams import State, evolve
 KEY_TAKEN = "FB001"
 """SQLSTATE that `ledger_append` raises when a command of the batch has a record."""
 
-_APPEND = SQL("SELECT {schema}.{append}(%b, %b, %b, %b, %b, %b, %b, %b, %b, %b)")
+_APPEND = SQL("SELECT {schema}.{append}(%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)")
 _LOCK = SQL("SELECT pg_advisory_xact_lock({lock})")
 _HEAD = SQL("SELECT coalesce(max(notification_id), 0) FROM {schema}.{events}")
 _TAIL = SQL("""
@@ -67,6 +67,7 @@ class PostgresLog:
         )
         empty = TextArray.of([])
         self.no_records = (empty, empty, ByteaArray.of([]), BoolArray.of([]), ByteaArray.of([]))
+        self.no_keys = (empty, empty)
         self._datastore = datastore
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
 
@@ -111,6 +112,11 @@ class PostgresLog:
             TextArray.of(batch.topics),
             ByteaArray.of(batch.states),
             *(self.no_records if not records else _columns(records)),
+            *(
+                self.no_keys
+                if not batch.unknown
+                else map(TextArray.of, zip(*batch.unknown, strict=True))
+            ),
         )
         ((head,),) = await self._fetch(self.append_sql, parameters)
         if head < 0:

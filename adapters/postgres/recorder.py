@@ -37,7 +37,8 @@ CREATE TABLE IF NOT EXISTS {schema}.{snapshots} (
 _CREATE_APPEND = SQL("""
 CREATE OR REPLACE FUNCTION {schema}.{append}(
     expected bigint, ids uuid[], versions bigint[], topics text[], states bytea[],
-    scopes text[], keys text[], digests bytea[], refused boolean[], answers bytea[]
+    scopes text[], keys text[], digests bytea[], refused boolean[], answers bytea[],
+    unknown_scopes text[], unknown_keys text[]
 ) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     head bigint;
@@ -47,6 +48,11 @@ BEGIN
     SELECT coalesce(max(notification_id), 0) INTO head FROM {schema}.{events};
     IF expected <> head THEN
         RETURN -1;
+    END IF;
+    IF cardinality(unknown_keys) > 0 AND EXISTS (
+        SELECT FROM unnest(unknown_scopes, unknown_keys) AS u(scope, key) JOIN {schema}.{commands} USING (scope, key)
+    ) THEN
+        RAISE EXCEPTION 'a command of this batch was answered before' USING ERRCODE = 'FB001';
     END IF;
     IF cardinality(keys) > 0 THEN
         INSERT INTO {schema}.{commands} SELECT * FROM unnest(scopes, keys, digests, refused, answers)
@@ -110,6 +116,7 @@ class LedgerRecorder(PostgresLog, PostgresApplicationRecorder):
                     TextArray.of([event.topic for event in stored_events]),
                     ByteaArray.of([event.state for event in stored_events]),
                     *self.no_records,
+                    *self.no_keys,
                 ),
             ).fetchone()
         assert row is not None
