@@ -1,0 +1,195 @@
+"""The whole of `fairbook up`, as a user runs it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from adapters.embedded.processes import ProcessIdentity, wait_until
+
+READY_SECONDS_MAX = 60
+WARM_READY_SECONDS_MAX = 5
+OWN = {"DATABASE_URL", "NATS_URL", "REDIS_URL"}
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if name not in OWN and not name.startswith("FAIRBOOK_")
+}
+
+
+class Up:
+    """`fairbook up` on a free port, with its data in `folder`."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.folder = folder
+        self._log = (folder.parent / f"{folder.name}.log").open("w+")
+        self._began_at = time.monotonic()
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "fairbook",
+                "up",
+                *("--data", folder),
+                *self._options(options),
+            ],
+            stdout=self._log,
+            stderr=self._log,
+            env=ENVIRONMENT,
+        )
+
+    def _options(self, options: tuple[str, ...]) -> list[str]:
+        return [*options] if "--port" in options else ["--port", str(self.port), *options]
+
+    @property
+    def said(self) -> str:
+        return Path(self._log.name).read_text()
+
+    def ready_after_seconds(self) -> float:
+        wait_until(
+            lambda: "Ctrl-C stops" in self.said or self.process.poll() is not None,
+            READY_SECONDS_MAX,
+        )
+        assert "Ctrl-C stops" in self.said, self.said
+        return time.monotonic() - self._began_at
+
+    @property
+    def token(self) -> str:
+        found = re.search(r"(?m)^export TOKEN=(\S+)$", self.said)
+        assert found
+        return found[1]
+
+    def status_of(self, path: str, token: str | None = None) -> int:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        request = urllib.request.Request(self.url + path, headers=headers)  # noqa: S310 - our own
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+                status: int = answer.status
+        except urllib.error.HTTPError as refusal:
+            refusal.close()
+            return refusal.code
+        return status
+
+    def is_ready(self) -> bool:
+        try:
+            return self.status_of("/ready") == 200
+        except OSError:
+            return False
+
+    def pids(self) -> dict[str, int]:
+        """The pid of each program and server, as it reported them."""
+        started = re.findall(
+            r"(?m)\] ([a-z0-9-]+): (?:starting|ready on port \d+) \(pid (\d+)\)", self.said
+        )
+        return {name: int(pid) for name, pid in started}
+
+    def everything(self) -> list[ProcessIdentity]:
+        found = [ProcessIdentity.of(pid) for pid in self.pids().values()]
+        return [identity for identity in found if identity is not None]
+
+    def stop(self, signal_number: int) -> int:
+        self.process.send_signal(signal_number)
+        return self.process.wait(timeout=60)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.stop(signal.SIGTERM)
+        self._log.close()
+
+
+@pytest.fixture
+def up(open_folder: Path) -> Iterator[Up]:
+    running = Up(open_folder / "data")
+    yield running
+    running.close()
+
+
+def test_it_starts_everything_and_stops_everything(up: Up) -> None:
+    up.ready_after_seconds()
+    assert set(up.pids()) == {"postgres", "nats", "valkey", "api", "project"}
+    assert up.is_ready()
+    for path in ("/schema", "/metrics", "/health"):
+        assert up.status_of(path) == 200
+    assert up.status_of("/v1/accounts") == 401
+    assert up.status_of("/v1/accounts", up.token) == 200
+    running = up.everything()
+    assert len(running) == 5
+    assert up.stop(signal.SIGINT) == 0
+    assert not any(process.is_running() for process in running)
+
+
+def test_a_second_start_is_quick_and_keeps_ports_and_secret(up: Up) -> None:
+    up.ready_after_seconds()
+    state = json.loads((up.folder / "state.json").read_text())
+    assert up.stop(signal.SIGTERM) == 0
+    again = Up(up.folder)
+    try:
+        assert again.ready_after_seconds() < WARM_READY_SECONDS_MAX
+        assert json.loads((up.folder / "state.json").read_text())["ports"] == state["ports"]
+        assert again.status_of("/v1/accounts", up.token) == 200
+    finally:
+        again.close()
+
+
+def test_what_dies_is_started_again(up: Up) -> None:
+    up.ready_after_seconds()
+    for name in ("api", "project", "postgres"):
+        os.kill(up.pids()[name], signal.SIGKILL)
+    assert wait_until(lambda: up.said.count("exited") >= 3, patience_seconds=10), up.said
+    assert wait_until(up.is_ready, READY_SECONDS_MAX), up.said
+    assert up.status_of("/v1/accounts", up.token) == 200
+    assert up.stop(signal.SIGTERM) == 0
+
+
+def test_killed_it_leaves_nothing_running(up: Up) -> None:
+    up.ready_after_seconds()
+    running = up.everything()
+    up.stop(signal.SIGKILL)
+    assert wait_until(lambda: not any(process.is_running() for process in running), 30)
+
+
+def test_several_api_processes_share_the_port(open_folder: Path) -> None:
+    up = Up(open_folder / "data", "--api-processes", "2")
+    try:
+        up.ready_after_seconds()
+        assert {"api-1", "api-2"} <= set(up.pids())
+        assert all(up.status_of("/v1/accounts", up.token) == 200 for _ in range(10))
+    finally:
+        up.close()
+
+
+def test_a_taken_port_is_explained_before_anything_starts(open_folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        up = Up(open_folder / "data", "--port", str(taken.getsockname()[1]))
+        assert up.process.wait(timeout=30) == 1
+        assert "Choose another with --port" in up.said
+        assert not (open_folder / "data").exists()
+        up.close()
+
+
+def test_bad_settings_are_explained_before_anything_starts(open_folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "fairbook", "up", "--data", open_folder / "data"],
+        env={**ENVIRONMENT, "FAIRBOOK_ENV": "staging"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "FAIRBOOK_ENV is 'staging'" in done.stderr
+    assert not (open_folder / "data").exists()
