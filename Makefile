@@ -41,7 +41,7 @@ contracts: install ## check which package imports which
 check: lint types contracts test ## all of the above checks, then the tests
 
 bench: install ## run every benchmark; tables here, JSON in benchmarks/results/
-	@set -e; for file in $$(grep -l '^if __name__ == "__main__"' benchmarks/*.py); do \
+	@set -e; for file in $$(grep -l '^if __name__ == "__main__"' benchmarks/[!_]*.py); do \
 		echo "== $$file"; $(python) -m benchmarks.$$(basename $$file .py) $(ARGS); done
 
 # Neither lock may hold a download address: they install from whatever index the machine uses.
