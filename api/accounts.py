@@ -35,7 +35,7 @@ AsOf = Annotated[
 ]
 
 
-@post("/accounts", guards=[only("trader")], responses=responses(409, 422))
+@post("/accounts", opt=only("trader"), responses=responses(409, 422))
 async def open_account(
     request: Asked, data: JSONBody[OpenAccount], desk: NamedDependency[Desk], key: Key = None
 ) -> Response[NewAccount]:
@@ -45,7 +45,7 @@ async def open_account(
 
 @post(
     "/accounts/{account_id:uuid}/deposits",
-    guards=[only("trader")],
+    opt=only("trader"),
     responses=responses(404, 409, 422),
 )
 async def deposit(
@@ -61,7 +61,7 @@ async def deposit(
 
 @post(
     "/accounts/{account_id:uuid}/withdrawals",
-    guards=[only("trader")],
+    opt=only("trader"),
     responses=responses(404, 409, 422),
 )
 async def withdraw(
@@ -78,7 +78,7 @@ async def withdraw(
 @post(
     "/withdrawals/{transfer_id:uuid}/complete",
     status_code=200,
-    guards=[only("operator")],
+    opt=only("operator"),
     responses=responses(404, 409, 422),
 )
 async def complete_withdrawal(
@@ -92,7 +92,7 @@ async def complete_withdrawal(
 @post(
     "/withdrawals/{transfer_id:uuid}/reject",
     status_code=200,
-    guards=[only("operator")],
+    opt=only("operator"),
     responses=responses(404, 409, 422),
 )
 async def reject_withdrawal(

@@ -12,7 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from api import accounts, audit, bets, docs, health, markets, odds, problems
-from api.auth import Tokens
+from api.auth import Tokens, check_role
 from api.desk import Desk
 from api.front import Asgi, Front
 from api.health import Probes
@@ -47,6 +47,7 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> Front:
                     *odds.ROUTES,
                 ],
                 security=[{"bearer": []}],
+                before_request=check_role,
             ),
             *health.ROUTES,
         ],

@@ -58,7 +58,7 @@ def _line(recorded: Recorded) -> bytes:
 
 @get(
     "/audit/events",
-    guards=[only("auditor")],
+    opt=only("auditor"),
     media_type="application/x-ndjson",
     responses=responses(422),
 )
@@ -82,7 +82,7 @@ async def read_events(
     return Stream(lines, media_type="application/x-ndjson")
 
 
-@get("/audit/trial-balance", guards=[only("auditor", "operator")], responses=responses(422))
+@get("/audit/trial-balance", opt=only("auditor", "operator"), responses=responses(422))
 async def read_trial_balance(
     desk: NamedDependency[Desk], as_of: AsOf = None, after: After = None
 ) -> TrialBalance:
@@ -91,7 +91,7 @@ async def read_trial_balance(
     return await journal.trial_balance(desk.db, None if as_of is None else moment(as_of))
 
 
-@get("/reports/betting-totals", guards=[only("auditor", "operator")], responses=responses(422))
+@get("/reports/betting-totals", opt=only("auditor", "operator"), responses=responses(422))
 async def read_betting_totals(
     desk: NamedDependency[Desk],
     start: Annotated[date | None, QueryParameter(name="from")] = None,

