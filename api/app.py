@@ -14,6 +14,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from api import accounts, audit, bets, docs, health, markets, odds, problems
 from api.auth import Tokens, check_role
 from api.desk import Desk
+from api.express import BetLane
 from api.front import Asgi, Front
 from api.health import Probes
 
@@ -73,4 +74,5 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> Front:
         logging_config=None,
         pdb_on_exception=False,
     )
-    return Front(cast("Asgi", app), Tokens(secret), trace_ratio, random.SystemRandom())
+    lane = BetLane(lambda: cast("Desk", opened["desk"]).ledger)
+    return Front(cast("Asgi", app), lane, Tokens(secret), trace_ratio, random.SystemRandom())

@@ -7,20 +7,17 @@ from typing import Any, Final, cast, get_args
 import jwt
 from litestar import Request
 
+from api.problems import BadToken
 from domain.actors import Actor, Role
 from domain.refusals import Forbidden
 
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "fairbook"
 AUDIENCE: Final = "fairbook"
-_ROLES_OF_ROUTE: Final = "roles"
+ROLES_OF_ROUTE: Final = "roles"
 _KEPT: Final = 10_000
 _ROLES: Final = frozenset(get_args(Role))
 _USER_MAX: Final = 200
-
-
-class BadToken(Exception):  # noqa: N818  what came in, not a fault
-    """The token is missing, malformed, forged or expired."""
 
 
 class Tokens:
@@ -72,7 +69,7 @@ class Tokens:
 
 def only(*roles: Role) -> dict[str, Any]:
     """Mark a route as being for these roles; an admin may do what anyone may."""
-    return {_ROLES_OF_ROUTE: frozenset({*roles, "admin"})}
+    return {ROLES_OF_ROUTE: frozenset({*roles, "admin"})}
 
 
 async def check_role(request: Request[Actor, Any, Any]) -> None:
@@ -80,6 +77,6 @@ async def check_role(request: Request[Actor, Any, Any]) -> None:
 
     A hook and not a guard: the framework copies the whole route for each guard of each request.
     """
-    allowed = request.route_handler.opt.get(_ROLES_OF_ROUTE)
+    allowed = request.route_handler.opt.get(ROLES_OF_ROUTE)
     if allowed is not None and request.user.role not in allowed:
         raise Forbidden(f"this is for {' and '.join(sorted(allowed))}")

@@ -5,18 +5,18 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import msgspec
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from api.auth import BadToken, Tokens
-from api.problems import PROBLEM_JSON, SERVER_ERROR
+from api import problems
+from api.auth import Tokens
+from api.express import BetLane
+from api.problems import SERVER_ERROR, BadToken, Send
 from application import meters
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _tracer = trace.get_tracer("fairbook")
@@ -26,11 +26,17 @@ CLIENT_GONE: Final = 499
 """What the metrics show for a request whose client went away before it was answered."""
 
 
+BETS: Final = "/v1/bets"
+
+
 class Front:
     """The outermost ASGI application; `trace_ratio` is the share of requests without a caller's decision to trace."""
 
-    def __init__(self, app: Asgi, tokens: Tokens, trace_ratio: float, dice: random.Random) -> None:
+    def __init__(
+        self, app: Asgi, bets: BetLane, tokens: Tokens, trace_ratio: float, dice: random.Random
+    ) -> None:
         self._app = app
+        self._bets = bets
         self._tokens = tokens
         self._trace_ratio = trace_ratio
         self._dice = dice
@@ -60,10 +66,12 @@ class Front:
                 scope["user"] = self._tokens.actor(authorization)
             if self._is_traced(traceparent):
                 await self._traced(scope, receive, send_noting_status, traceparent)
-            else:
+            elif scope["path"] != BETS:
                 await self._app(scope, receive, send_noting_status)
+            elif again := await self._bets.take(scope, receive, send_noting_status):
+                await self._app(scope, again, send_noting_status)
         except BadToken as error:
-            await _unauthenticated(scope["path"], str(error), send_noting_status)
+            await problems.send(error, scope["path"], send_noting_status)
         finally:
             route = scope.get("path_template") or "unknown"
             seconds = time.perf_counter() - started
@@ -94,22 +102,3 @@ class Front:
             route = scope.get("path_template") or "unknown"
             span.update_name(f"{scope['method']} {route}")
             span.set_attribute("http.route", route)
-
-
-async def _unauthenticated(path: str, detail: str, send: Send) -> None:
-    body = msgspec.json.encode(
-        {
-            "type": "unauthenticated",
-            "title": "A valid token is needed.",
-            "status": 401,
-            "detail": detail,
-            "instance": path,
-        }
-    )
-    headers = [
-        (b"content-type", PROBLEM_JSON.encode()),
-        (b"content-length", str(len(body)).encode()),
-        (b"www-authenticate", b"Bearer"),
-    ]
-    await send({"type": "http.response.start", "status": 401, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

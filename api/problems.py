@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,15 @@ PROBLEM_JSON: Final = "application/problem+json"
 SERVER_ERROR: Final = 500
 _UNKNOWN_FIELD: Final = re.compile(r"unknown field `(.*)`")
 _log = logging.getLogger("fairbook.api")
+
+
+Members = dict[str, Any]
+Headers = dict[str, str]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class BadToken(Exception):  # noqa: N818  what came in, not a fault
+    """The token is missing, malformed, forged or expired."""
 
 
 class FieldError(Struct):
@@ -89,37 +99,42 @@ def responses(*more: int) -> dict[int, ResponseSpec]:
     }
 
 
-def render(
-    members: dict[str, Any], path: str, headers: dict[str, str] | None = None
-) -> Response[bytes]:
-    """Give a problem response for the request at `path`."""
-    return Response(
-        msgspec.json.encode(members | {"instance": path}),
-        status_code=members["status"],
-        media_type=PROBLEM_JSON,
-        headers=headers,
-    )
-
-
-def _plain(status: int, detail: str = "") -> dict[str, Any]:
+def _plain(status: int, detail: str = "") -> Members:
     kind, title = _PHRASES.get(status, ("error", "The request failed."))
     return {"type": kind, "title": title, "status": status, "detail": detail or title}
 
 
-def on_refusal(request: Request[Any, Any, Any], refusal: Refusal) -> Response[bytes]:
-    """Answer a refusal; one that is given again says so."""
-    headers = {"Idempotency-Replayed": "true"} if refusal.replayed else None
-    return render(problem(refusal), request.url.path, headers)
+def describe(error: Exception) -> tuple[Members, Headers]:
+    """Give the members of the problem that answers an exception, and the headers that go with it."""
+    match error:
+        case Refusal():
+            return problem(error), {"Idempotency-Replayed": "true"} if error.replayed else {}
+        case BadToken():
+            return _plain(401, str(error)), {"WWW-Authenticate": "Bearer"}
+        case Overloaded() | Unavailable() | LogUnavailable() | StaleView():
+            # Nothing is wrong with the request: it may work in a moment.
+            kind = {Overloaded: "overloaded", StaleView: "view_behind"}.get(
+                type(error), "unavailable"
+            )
+            title = (type(error).__doc__ or "").splitlines()[0]
+            return {"type": kind, "title": title, "status": 503, "detail": title}, {
+                "Retry-After": "1"
+            }
+        case HTTPException():
+            return _of_framework(error)
+        case _:
+            # What it was is for the log alone.
+            title = "The service has a fault; it has been logged."
+            return {"type": "fault", "title": title, "status": SERVER_ERROR, "detail": title}, {}
 
 
-def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """Answer what the framework refuses: unreadable bodies, unknown addresses, wrong methods."""
+def _of_framework(error: HTTPException) -> tuple[Members, Headers]:
+    """Describe what the framework refuses: unreadable bodies, unknown addresses, wrong methods."""
     members = _plain(error.status_code, error.detail if error.status_code < SERVER_ERROR else "")
     extra = error.extra if isinstance(error.extra, list) else []
     if errors := [_field_error(each) for each in extra if isinstance(each, dict)]:
         members["errors"] = errors
-    headers = {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
-    return render(members, request.url.path, headers)
+    return members, {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
 
 
 def _field_error(extra: dict[str, Any]) -> dict[str, str]:
@@ -130,35 +145,34 @@ def _field_error(extra: dict[str, Any]) -> dict[str, str]:
     return {"field": "body" if field == "data" else field, "message": message}
 
 
-def on_busy(
-    request: Request[Any, Any, Any],
-    error: Overloaded | Unavailable | LogUnavailable | StaleView,
-) -> Response[bytes]:
-    """Answer that it may work in a moment: nothing is wrong with the request."""
-    kind = {Overloaded: "overloaded", StaleView: "view_behind"}.get(type(error), "unavailable")
-    title = (type(error).__doc__ or "").splitlines()[0]
-    members = {"type": kind, "title": title, "status": 503, "detail": title}
-    return render(members, request.url.path, {"Retry-After": "1"})
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer a request with the problem that an exception stands for."""
+    members, headers = describe(error)
+    if members["status"] == SERVER_ERROR:
+        _log.error("fault in %s %s", request.method, request.url.path, exc_info=error)
+    return Response(
+        msgspec.json.encode(members | {"instance": request.url.path}),
+        status_code=members["status"],
+        media_type=PROBLEM_JSON,
+        headers=headers,
+    )
 
 
-def on_fault(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Answer a fault of ours without telling what it was; the log has it."""
-    _log.error("fault in %s %s", request.method, request.url.path, exc_info=error)
-    members = {
-        "type": "fault",
-        "title": "The service has a fault.",
-        "status": SERVER_ERROR,
-        "detail": "The service has a fault; it has been logged.",
-    }
-    return render(members, request.url.path)
+async def send(error: Exception, path: str, send_message: Send) -> None:
+    """Answer with a problem where no framework is at hand."""
+    members, headers = describe(error)
+    if members["status"] == SERVER_ERROR:
+        _log.error("fault in %s", path, exc_info=error)
+    body = msgspec.json.encode(members | {"instance": path})
+    lines = [
+        (b"content-type", PROBLEM_JSON.encode()),
+        (b"content-length", str(len(body)).encode()),
+        *((name.lower().encode(), value.encode()) for name, value in headers.items()),
+    ]
+    await send_message(
+        {"type": "http.response.start", "status": members["status"], "headers": lines}
+    )
+    await send_message({"type": "http.response.body", "body": body})
 
 
-HANDLERS: Final[dict[int | type[Exception], Any]] = {
-    Refusal: on_refusal,
-    Overloaded: on_busy,
-    Unavailable: on_busy,
-    LogUnavailable: on_busy,
-    StaleView: on_busy,
-    HTTPException: on_http_error,
-    Exception: on_fault,
-}
+HANDLERS: Final[dict[int | type[Exception], Any]] = {HTTPException: answer, Exception: answer}
