@@ -1,7 +1,7 @@
 """Is it alive, is it ready, what does it measure."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from litestar import Response, get
@@ -17,6 +17,22 @@ PROBE_SECONDS: Final = 1.5
 Probe = Callable[[], Awaitable[object]]
 
 
+class Stopped(Protocol):
+    """A view that has stopped at an event, and why."""
+
+    @property
+    def model(self) -> str:
+        """The view's name."""
+
+    @property
+    def position(self) -> int:
+        """Position of the event."""
+
+    @property
+    def reason(self) -> str:
+        """What went wrong."""
+
+
 class Views(Protocol):
     """What tells how far each view is."""
 
@@ -26,8 +42,8 @@ class Views(Protocol):
     async def positions(self) -> Mapping[str, int]:
         """Give the position that each view has reached."""
 
-    async def faults(self) -> Mapping[str, str]:
-        """Give what stopped each view that has stopped."""
+    async def faults(self) -> Sequence[Stopped]:
+        """Give the views that have stopped, and why."""
 
 
 class Health(Struct, frozen=True):
@@ -60,14 +76,17 @@ class Probes:
         answers = await asyncio.gather(*(_ask(probe) for probe in self.dependencies.values()))
         dependencies = dict(zip(self.dependencies, answers, strict=True))
         lags: dict[str, int] = {}
-        faults: Mapping[str, str] = {}
+        faults: dict[str, str] = {}
         if dependencies.get("postgres") == "ok":
             head = await self.views.head()
             lags = {name: max(0, head - at) for name, at in (await self.views.positions()).items()}
-            faults = await self.views.faults()
+            faults = {
+                each.model: f"at position {each.position}: {each.reason}"
+                for each in await self.views.faults()
+            }
         ready = all(answer == "ok" for answer in answers) and not faults
         ready = ready and all(lag <= LAG_ALLOWED for lag in lags.values())
-        return Readiness("ready" if ready else "not ready", dependencies, lags, dict(faults))
+        return Readiness("ready" if ready else "not ready", dependencies, lags, faults)
 
 
 async def _ask(probe: Probe) -> str:

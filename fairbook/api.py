@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from uuid import UUID
 
 import uvicorn
-from adapters.postgres.reader import Reader
 from opentelemetry import metrics
 from opentelemetry.metrics import Observation
 
 from adapters.dependencies import NatsLink, ValkeyLink
 from adapters.postgres.leadership import Leadership
+from adapters.postgres.reader import Reader
 from adapters.postgres.settings import ledger_environment
 from adapters.telemetry import set_up
 from api.app import create_app
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         trace_ratio=settings.trace_ratio,
     )
     config = uvicorn.Config(
-        app,  # type: ignore[arg-type]  # uvicorn's ASGI types are unions that a plain application does not spell out
+        app,
         loop="uvloop",
         http="httptools",
         lifespan="on",
@@ -106,7 +106,9 @@ async def _open(
     database_url = settings.require_database_url()
     async with contextlib.AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(Ledger(ledger_environment(database_url)))
-        reader = await stack.enter_async_context(Reader(database_url))
+        reader = Reader(database_url)
+        stack.push_async_callback(reader.close)
+        await reader.open()
         dependencies: dict[str, Probe] = {"postgres": reader.head}
         if settings.nats_url:
             link = await stack.enter_async_context(NatsLink(settings.nats_url))
