@@ -426,13 +426,13 @@ def _place_bets(command: PlaceBets, ctx: Context) -> Answer:
 
 
 def _settle_bets(command: SettleBets, ctx: Context) -> Answer:
-    market = ctx.find(Market, ctx.target, MarketNotFound)
-    if market.status != "resulted":
-        raise MarketStateConflict("the market has no result to settle by")
+    market = _resulted_market(ctx)
     settled: list[BetSettled] = []
     for bet_id in command.bet_ids:
         bet = ctx.book.get(bet_id)
         if not isinstance(bet, Bet) or bet.status != "open":
+            continue
+        if any(leg.market_id != market.market_id for leg in bet.legs):
             continue
         outcome, credit = bet.settle(tuple(market.results[leg.selection_id] for leg in bet.legs))
         ctx.book.record(bet_id, outcome)
@@ -446,8 +446,15 @@ def _settle_bets(command: SettleBets, ctx: Context) -> Answer:
     return answers.BetsSettled(len(settled), ctx.book.position)
 
 
-def _complete_settlement(ctx: Context) -> Answer:
+def _resulted_market(ctx: Context) -> Market:
     market = ctx.find(Market, ctx.target, MarketNotFound)
+    if market.status != "resulted":
+        raise MarketStateConflict("the market has no result to settle by")
+    return market
+
+
+def _complete_settlement(ctx: Context) -> Answer:
+    market = _resulted_market(ctx)
     stream_id = settlement_id(market.market_id)
     state = ctx.book.get(stream_id)
     state = state if isinstance(state, Settling) else Settling(0)
