@@ -1,6 +1,5 @@
 """The HTTP application: routes, problems, and what stands before them."""
 
-import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, cast
@@ -75,4 +74,4 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> Front:
         pdb_on_exception=False,
     )
     lane = BetLane(lambda: cast("Desk", opened["desk"]).ledger)
-    return Front(cast("Asgi", app), lane, Tokens(secret), trace_ratio, random.SystemRandom())
+    return Front(cast("Asgi", app), lane, Tokens(secret), trace_ratio)

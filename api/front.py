@@ -1,6 +1,5 @@
 """What every request passes before it is routed: who asks, whether it is traced, how long it takes."""
 
-import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -32,14 +31,12 @@ BETS: Final = "/v1/bets"
 class Front:
     """The outermost ASGI application; `trace_ratio` is the share of requests without a caller's decision to trace."""
 
-    def __init__(
-        self, app: Asgi, bets: BetLane, tokens: Tokens, trace_ratio: float, dice: random.Random
-    ) -> None:
+    def __init__(self, app: Asgi, bets: BetLane, tokens: Tokens, trace_ratio: float) -> None:
         self._app = app
         self._bets = bets
         self._tokens = tokens
         self._trace_ratio = trace_ratio
-        self._dice = dice
+        self._trace_due = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -80,7 +77,11 @@ class Front:
     def _is_traced(self, traceparent: bytes) -> bool:
         if traceparent:
             return traceparent.endswith(_SAMPLED_FLAG)
-        return self._trace_ratio > 0 and self._dice.random() < self._trace_ratio
+        self._trace_due += self._trace_ratio
+        if self._trace_due < 1:
+            return False
+        self._trace_due -= 1
+        return True
 
     async def _traced(self, scope: Scope, receive: Receive, send: Send, traceparent: bytes) -> None:
         carrier = {"traceparent": traceparent.decode("latin-1")} if traceparent else {}

@@ -20,7 +20,7 @@ class Receipt(Struct, frozen=True):
     replayed: bool
 
 
-class Order(Struct):
+class Order(Struct, eq=False):
     """A command with who asks, about what, under which keys, and who waits for the outcome.
 
     `known` holds the first outcomes of those bets of a batch that were answered before, by their place in it.

@@ -100,6 +100,7 @@ class Writer:
         self._pending_keys: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
         self._lost = True
+        self._lost_at: float | None = None
         self._others_write = False
         self._exclusive = False
         self._stopped = False
@@ -335,7 +336,6 @@ class Writer:
 
     async def _write(self, orders: list[Order], attempt: _Attempt) -> None:
         """Take orders to their end: written and answered, or an exception and nothing known."""
-        give_up = time.monotonic() + RECONNECT_SECONDS
         self._exclusive = True
         try:
             while orders:
@@ -352,9 +352,10 @@ class Writer:
                         raise
                     attempt.careful = True
                 except LogUnavailable:
-                    if time.monotonic() > give_up:
-                        raise
                     self._lost = True
+                    self._lost_at = self._lost_at or time.monotonic()
+                    if time.monotonic() > self._lost_at + RECONNECT_SECONDS:
+                        raise
                     self._undo()
                     await asyncio.sleep(0.1)
                     continue
@@ -366,7 +367,9 @@ class Writer:
             self._exclusive = False
 
     async def _reconnect(self, attempt: _Attempt) -> None:
+        """Connect again; callers wait RECONNECT_SECONDS for it at most, and not at all once it has been longer."""
         await self._log.connect()
+        self._lost_at = None
         if attempt.in_doubt is None:
             self.book.forget(await self._log.head())
             self._lost = False

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
@@ -33,6 +33,15 @@ from domain.streams import State, evolve
 
 KEY_TAKEN = "FB001"
 """SQLSTATE that `ledger_append` raises when a command of the batch has a record."""
+
+_GIVE_UP: Final[dict[str, Any]] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""When a server that does not answer counts as lost (seconds; the last in milliseconds)."""
 
 _APPEND = SQL("SELECT {schema}.{append}(%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)")
 _LOCK = SQL("SELECT pg_advisory_xact_lock({lock})")
@@ -80,7 +89,11 @@ class PostgresLog:
         kwargs = {k: v for k, v in _connect_kwargs(self._datastore).items() if k != "row_factory"}
         with _translated():
             connection = await psycopg.AsyncConnection.connect(
-                **kwargs, autocommit=True, row_factory=tuple_row, application_name="fairbook writer"
+                **kwargs,
+                autocommit=True,
+                row_factory=tuple_row,
+                application_name="fairbook writer",
+                **_GIVE_UP,
             )
         register(connection)
         self._connection = connection
