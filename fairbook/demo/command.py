@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,9 @@ from fairbook.demo.run import Play, Played
 from fairbook.demo.service import Service, own_service
 from fairbook.demo.simulation import simulate_season
 
-BETS: Final = 30_000
+BETS: Final = 32_000
 SEED: Final = 1
+WIDTH_IN_FILES: Final = 150
 AGREED, DISAGREED, FAILED = 0, 1, 2
 
 
@@ -55,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Play: 0 when everything agrees at the end, 1 when something does not, 2 when it could not be played."""
-    console = Console()
+    # In a file the tables may be as wide as they are; a terminal says how wide it is.
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH_IN_FILES)
     if arguments.url and not arguments.token:
         console.print(
             "fairbook demo: --url needs --token, or FAIRBOOK_TOKEN; `fairbook token` makes one"

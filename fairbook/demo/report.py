@@ -102,6 +102,8 @@ def figures_table(played: Played, findings: Findings) -> Table:
         ("  asked in batches", f"{played.batched:,} in {played.batches:,}"),
         *((f"bets refused: {kind}", f"{count:,}") for kind, count in book.refusals.most_common()),
         ("elapsed", f"{played.elapsed_seconds:.1f} s"),
+        ("  placing bets", f"{played.betting_seconds:.1f} s"),
+        ("  declaring and settling", f"{played.settling_seconds:.1f} s"),
         ("bets a second while betting", f"{book.bets / played.betting_seconds:,.0f}"),
         ("events", f"{findings.topics.total():,}"),
         *(

@@ -79,6 +79,7 @@ class Played(Struct):
     first_position: int = 0
     last_position: int = 0
     betting_seconds: float = 0.0
+    settling_seconds: float = 0.0
     elapsed_seconds: float = 0.0
 
 
@@ -186,8 +187,10 @@ class Play:
             started = time.perf_counter()
             await self._place(tickets)
             self.played.betting_seconds += time.perf_counter() - started
+        started = time.perf_counter()
         await in_flight(round_.matches, self._declare)
         await self._settled()
+        self.played.settling_seconds += time.perf_counter() - started
         for match in round_.matches:
             assert match.score is not None  # rounds() lets no other in
             for market in match.markets:
