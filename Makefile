@@ -40,7 +40,7 @@ contracts: install ## check which package imports which
 
 check: lint types contracts test ## all of the above checks, then the tests
 
-bench: install ## run every benchmark; tables here, JSON in benchmarks/results/
+bench: install ## run every benchmark; JSON in benchmarks/results/ (ARGS="--short place_bets")
 	@set -e; for file in $$(grep -l '^if __name__ == "__main__"' benchmarks/[!_]*.py); do \
 		echo "== $$file"; $(python) -m benchmarks.$$(basename $$file .py) $(ARGS); done
 

@@ -42,7 +42,10 @@ class LagWatch:
 
     def slowest(self) -> int:
         """Give the position of the model that is furthest behind."""
-        return min(positions(self._connection).values(), default=0)
+        try:
+            return min(positions(self._connection).values(), default=0)
+        except psycopg.errors.UndefinedTable:
+            return 0  # no worker has begun yet
 
     def close(self) -> None:
         """Close the connection."""
@@ -84,9 +87,9 @@ class LagWatch:
         self.wait_until(head)
         return Lag(events, seconds, time.monotonic() - began, self._worst)
 
-    def wait_until(self, position: int) -> None:
+    def wait_until(self, position: int, *, patience_seconds: float = _CATCH_UP_SECONDS) -> None:
         """Wait until every model shows a position."""
-        give_up = time.monotonic() + _CATCH_UP_SECONDS
+        give_up = time.monotonic() + patience_seconds
         while self.slowest() < position:
             if time.monotonic() > give_up:
                 found: dict[str, Any] = dict(positions(self._connection))

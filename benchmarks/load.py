@@ -27,7 +27,8 @@ _LENGTH: Final = b"content-length: "
 class Spec(Struct, kw_only=True):
     """What to send: bodies in turn, each with the token of that place and an Idempotency-Key of its own.
 
-    `accepted` is the mark that an answer carries once for each bet that was accepted.
+    `accepted` is the mark that an answer carries once for each bet that was accepted. `requests` ends the load after so
+    many, whatever the clock says.
     """
 
     host: str = "127.0.0.1"
@@ -36,6 +37,7 @@ class Spec(Struct, kw_only=True):
     connections: int
     warm_up_seconds: float
     seconds: float
+    requests: int | None = None
     key_prefix: str
     expected_status: int
     accepted: str
@@ -70,6 +72,7 @@ class _Run:
 
     def __init__(self, spec: Spec) -> None:
         self.requests = [_render(spec, token, body) for token, body in _pairs(spec)]
+        self.left = spec.requests if spec.requests is not None else sys.maxsize
         self.expected = str(spec.expected_status).encode()
         self.accepted_mark = spec.accepted.encode()
         self.number = 0
@@ -82,6 +85,7 @@ class _Run:
     def next_request(self) -> bytes:
         head, tail = self.requests[self.number % len(self.requests)]
         self.number += 1
+        self.left -= 1
         return b"%b%012d%b" % (head, self.number, tail)
 
     def answered(self, answer: bytes, sent_at: float, now: float) -> None:
@@ -145,7 +149,7 @@ class _Connection(asyncio.Protocol):
                 now = perf_counter()
                 self._received = b""
                 self._run.answered(answer, self._sent_at, now)
-                if now < self._run.end:
+                if now < self._run.end and self._run.left > 0:
                     self.send()
                 elif not self._done.done():
                     self._done.set_result(None)

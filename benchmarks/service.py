@@ -65,6 +65,17 @@ def free_port() -> int:
         return port
 
 
+def environment(servers: EmbeddedServers) -> dict[str, str]:
+    """Give what a program of fairbook's finds in its environment: the servers, and no setting of the user's own."""
+    return {**own_environment(), **servers.urls.environment()}
+
+
+def own_environment() -> dict[str, str]:
+    """Give this process's environment without anything that changes how fairbook runs."""
+    ours = ("FAIRBOOK_", "OTEL_", "DATABASE_URL", "NATS_URL", "REDIS_URL")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
 class Service:
     """`fairbook api` and `fairbook project` on one database, between `with` and its end.
 
@@ -84,9 +95,8 @@ class Service:
         self._secret = secrets.token_urlsafe(48)
         self._folder = contextlib.ExitStack()
         home = self._folder.enter_context(temporary_folder())
-        environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("FAIRBOOK_", "OTEL_"))},
-            **servers.urls.environment(),
+        variables = {
+            **environment(servers),
             "DATABASE_URL": database_url,
             "FAIRBOOK_SECRET": self._secret,
             "FAIRBOOK_HOME": str(home),
@@ -96,7 +106,7 @@ class Service:
             **(settings or {}),
         }
         self.programs = {
-            name: Program(name, [name], home / f"{name}.log", environment) for name in programs
+            name: Program(name, [name], home / f"{name}.log", variables) for name in programs
         }
 
     def __enter__(self) -> "Service":
