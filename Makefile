@@ -41,8 +41,7 @@ contracts: install ## check which package imports which
 check: lint types contracts test ## all of the above checks, then the tests
 
 bench: install ## run every benchmark; JSON in benchmarks/results/ (ARGS="--short place_bets")
-	@set -e; for file in $$(grep -l '^if __name__ == "__main__"' benchmarks/[!_]*.py); do \
-		echo "== $$file"; $(python) -m benchmarks.$$(basename $$file .py) $(ARGS); done
+	@exec $(python) -m benchmarks $(ARGS)
 
 # Neither lock may hold a download address: they install from whatever index the machine uses.
 compile := $(uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes \

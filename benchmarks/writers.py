@@ -11,13 +11,13 @@ import subprocess
 import sys
 import time
 from typing import Any, Final, Literal
-from uuid import UUID
 
 import msgspec
 import uvloop
 from msgspec import Struct
 
 from adapters.postgres.settings import ledger_environment
+from application.ids import new_id
 from application.ledger import Ledger
 from application.writer import Writer
 from benchmarks import report, seeding
@@ -152,7 +152,7 @@ async def _work(job: Job) -> Done:
         async def one() -> None:
             nonlocal bets
             while (sent_at := time.time()) < end:
-                await ledger.submit(rng.choice(commands), seeding.ADMIN, key=_key(rng))
+                await ledger.submit(rng.choice(commands), seeding.ADMIN, key=new_id().hex)
                 now = time.time()
                 if begin <= now < end:
                     bets += size
@@ -168,10 +168,6 @@ def _command(job: Job, rng: random.Random) -> Command:
     if job.kind == "batch":
         return seeding.batch(rng, job.seeds, BATCH_BETS)
     return seeding.bet(rng, rng.choice(job.seeds.accounts), job.seeds.markets)
-
-
-def _key(rng: random.Random) -> str:
-    return UUID(int=rng.getrandbits(128)).hex
 
 
 def _findings(found: list[Round]) -> list[Finding]:
