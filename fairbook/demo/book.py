@@ -93,11 +93,11 @@ class Book:
         """The ledger refused this bet for the named reason."""
         self.purses[bet.account_id].refusals[kind] += 1
 
-    def settle(self, market_id: UUID, winner: str) -> None:
+    def settle(self, market_id: UUID, selection_id: str) -> None:
         """One selection of the market won and the others lost."""
         for bet in self._open.pop(market_id, []):
             purse = self.purses[bet.account_id]
-            won = bet.selection_id == winner
+            won = bet.selection_id == selection_id
             return_minor = returned_minor(bet.stake_minor, bet.odds) if won else 0
             purse.in_play_minor -= bet.stake_minor
             purse.available_minor += return_minor

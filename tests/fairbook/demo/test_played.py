@@ -105,6 +105,25 @@ def test_an_import_reports_what_it_leaves_out_and_adds_nothing_twice(
     assert "4 fixtures, 8 markets, 54 prices, 0 results; 16 commands had been carried out" in again
 
 
+def test_a_longer_file_adds_only_what_is_new_and_a_changed_fixture_is_refused_by_row(
+    service: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "growing.csv"
+    rows = [row.replace("E0", "E2") for row in ROWS]
+    without_closing = rows[0].rpartition(",1.45,")[0] + "\n"
+    file.write_text(HEADER + without_closing)
+    assert import_(service, str(file)) == 0
+    file.write_text(HEADER + rows[0] + rows[1])
+    assert import_(service, str(file)) == 0
+    # Of the first match, two markets and the opening prices were known; its closing prices are new.
+    assert "2 fixtures, 4 markets, 28 prices, 0 results; 3 commands" in capsys.readouterr().out
+    file.write_text(HEADER + rows[0].replace("12:30", "13:30") + rows[1])
+    assert import_(service, str(file)) == 1
+    said = capsys.readouterr().out
+    assert f"{file}:2: row refused by the service: 409 id_taken" in said
+    assert "1 fixtures, 2 markets" in said
+
+
 def test_results_are_declared_only_when_asked_for(service: Service, tmp_path: Path) -> None:
     file = tmp_path / "another.csv"
     file.write_text(HEADER + ROWS[0].replace("E0", "E1"))
