@@ -79,14 +79,17 @@ _MOVE = over(
 
 
 def _changes(batch: Batch) -> Iterable[Change]:
-    opened: dict[UUID, AccountOpened] = {
-        r.stream_id: r.event for r in batch.of(AccountOpened) if isinstance(r.event, AccountOpened)
+    opened = {
+        r.stream_id.int: r.event
+        for r in batch.of(AccountOpened)
+        if isinstance(r.event, AccountOpened)
     }
     new: list[tuple[Any, ...]] = []
     moved: list[tuple[Any, ...]] = []
-    for account_id, (last, state) in batch.last_of_accounts.items():
+    for key, (last, state) in batch.last_of_accounts.items():
+        account_id = last.stream_id
         figures = (state.available_minor, state.in_play_minor, state.version, last.position)
-        if event := opened.get(account_id):
+        if event := opened.get(key):
             new.append(
                 (account_id, event.owner, event.currency, event.name, event.held_at, *figures)
             )

@@ -204,22 +204,23 @@ def _changes(batch: Batch) -> Iterable[Change]:
                 ]
             ),
         )
-    closed = {r.stream_id: placed for r, _, placed in batch.settled}
-    opened = {
-        r.stream_id: event for r, event in batch.placed if closed.pop(r.stream_id, None) is None
-    }
-    for statement, bets in ((_OPEN, opened), (_CLOSE, closed)):
-        if bets:
-            yield (
-                statement,
-                columns(
-                    [
-                        (market_id, bet_id)
-                        for bet_id, event in bets.items()
-                        for market_id in {leg.market_id for leg in event.legs}
-                    ]
-                ),
-            )
+    closed = {r.stream_id.int: (r.stream_id, placed) for r, _, placed in batch.settled}
+    opened = [
+        (market_id, r.stream_id)
+        for r, event in batch.placed
+        if not closed.pop(r.stream_id.int, None)
+        for market_id in _markets(event)
+    ]
+    if opened:
+        yield _OPEN, columns(opened)
+    if closed:
+        rows = [(id_, bet_id) for bet_id, event in closed.values() for id_ in _markets(event)]
+        yield _CLOSE, columns(rows)
+
+
+def _markets(event: BetPlaced) -> Iterable[UUID]:
+    legs = event.legs
+    return (legs[0].market_id,) if len(legs) == 1 else {leg.market_id for leg in legs}
 
 
 def _place(batch: Batch) -> Iterable[Change]:

@@ -1,16 +1,15 @@
 """Betting totals: what was staked, settled and returned on each day, by currency, sport and type of market."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import BetPlaced, BetSettled, MarketOpened
+from domain.events import BetPlaced, BetSettled
 from read_models.db import Db, Page, decode_cursor, page_of, query
-from read_models.projection import Batch, Change, Projection, columns, over, sums
+from read_models.projection import Batch, Change, Group, Projection, columns, over
 
 
 class DayTotals(Struct, frozen=True):
@@ -83,7 +82,7 @@ CREATE TABLE betting_totals (
 _ADD = over(
     """
     INSERT INTO betting_totals AS t
-    SELECT e.a::date, e.b, e.c, e.d, e.e::bigint, e.f::numeric, e.g::bigint, e.h::numeric, e.i::numeric
+    SELECT e.a::date, e.b, e.c, e.d, e.e, e.f, e.g, e.h, e.i
     FROM {} AS e(a, b, c, d, e, f, g, h, i)
     ON CONFLICT (day, currency, sport, market_type) DO UPDATE SET
         bets = t.bets + excluded.bets,
@@ -91,33 +90,30 @@ _ADD = over(
         settled_bets = t.settled_bets + excluded.settled_bets,
         settled_stake_minor = t.settled_stake_minor + excluded.settled_stake_minor,
         returned_minor = t.returned_minor + excluded.returned_minor""",
-    *("text", "text", "text", "text", "text", "text", "text", "text", "text"),
+    *("text", "text", "text", "text", "bigint", "numeric", "bigint", "numeric", "numeric"),
 )
 
 
 def _changes(batch: Batch) -> Iterable[Change]:
-    rows = list(sums(_amounts(batch), 5))
+    rows: dict[tuple[str, str, str, str], list[int]] = {}
+    for group in batch.placed_groups:
+        figures = rows.setdefault(_key(group, batch), [0] * 5)
+        figures[0] += group.bets
+        figures[1] += group.stake_minor
+    for group in batch.settled_groups:
+        figures = rows.setdefault(_key(group, batch), [0] * 5)
+        figures[2] += group.bets
+        figures[3] += group.settled_stake_minor
+        figures[4] += group.return_minor
     if rows:
-        # The day comes as a date: its text is its ISO form.
-        yield _ADD, columns([(str(row[0]), *row[1:]) for row in rows])
+        yield _ADD, columns([(*key, *figures) for key, figures in rows.items()])
 
 
-def _amounts(batch: Batch) -> Iterator[tuple[Any, ...]]:
-    """Give day, currency, sport and type, then what is added to the five figures of that row."""
-    if not batch.placed and not batch.settled:
-        return
-    kinds = batch.markets_of_bets
-    for recorded, bet in batch.placed:
-        key = (recorded.at.date(), bet.currency, *_kind(bet, kinds))
-        yield *key, 1, bet.total_stake_minor, 0, 0, 0
-    for recorded, settled, bet in batch.settled:
-        key = (recorded.at.date(), bet.currency, *_kind(bet, kinds))
-        yield *key, 0, 0, 1, settled.stake_minor, settled.return_minor
-
-
-def _kind(bet: BetPlaced, markets: dict[UUID, MarketOpened]) -> tuple[str, str]:
-    market = markets[bet.legs[0].market_id]
-    return market.fixture.sport, market.type if len(bet.legs) == 1 else bet.kind
+def _key(group: Group, batch: Batch) -> tuple[str, str, str, str]:
+    bet = group.bet
+    market = batch.markets_of_bets[bet.legs[0].market_id]
+    kind = market.type if len(bet.legs) == 1 else bet.kind
+    return str(group.day), bet.currency, market.fixture.sport, kind
 
 
 PROJECTION = Projection(

@@ -1,6 +1,6 @@
 """Exposure: what is staked on each selection of a market, and what the house wins or loses if it wins."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from msgspec import Struct
 from domain.events import BetPlaced, BetSettled
 from read_models import markets
 from read_models.db import Db
-from read_models.projection import Batch, Change, Projection, columns, over, sums
+from read_models.projection import Batch, Change, Group, Projection, columns, over
 
 
 class SettledSums(Struct, frozen=True):
@@ -146,9 +146,7 @@ CREATE TABLE exposure (
 
 _ADD = over(
     """
-    INSERT INTO exposure AS x
-    SELECT e.a, e.b, e.c, e.d::bigint, e.e::numeric, e.f::numeric, e.g::bigint, e.h::numeric, e.i::numeric, e.j::bigint
-    FROM {} AS e(a, b, c, d, e, f, g, h, i, j)
+    INSERT INTO exposure AS x SELECT * FROM {}
     ON CONFLICT (market_id, selection_id, currency) DO UPDATE SET
         open_bets = x.open_bets + excluded.open_bets,
         open_stake_minor = x.open_stake_minor + excluded.open_stake_minor,
@@ -157,39 +155,48 @@ _ADD = over(
         settled_stake_minor = x.settled_stake_minor + excluded.settled_stake_minor,
         settled_return_minor = x.settled_return_minor + excluded.settled_return_minor,
         other_bets = x.other_bets + excluded.other_bets""",
-    *("uuid", "text", "text", "text", "text", "text", "text", "text", "text", "text"),
+    *(
+        "uuid",
+        "text",
+        "text",
+        "bigint",
+        "numeric",
+        "numeric",
+        "bigint",
+        "numeric",
+        "numeric",
+        "bigint",
+    ),
 )
 
 
 def _changes(batch: Batch) -> Iterable[Change]:
-    rows = list(sums(_amounts(batch), 7))
+    rows: dict[tuple[UUID, str, str], list[Any]] = {}
+    for group in batch.placed_groups:
+        _add(rows, group, 1, settled=False)
+    for group in batch.settled_groups:
+        _add(rows, group, -1, settled=True)
     if rows:
-        yield _ADD, columns(rows)
+        yield _ADD, columns([(*key, *figures) for key, figures in rows.items()])
 
 
-def _amounts(batch: Batch) -> Iterator[tuple[Any, ...]]:
-    """Give market, selection and currency, then what is added to the seven figures of that row."""
-    for _, bet in batch.placed:
-        stake, returns = bet.total_stake_minor, bet.potential_return_minor
-        if _is_single_back(bet):
-            leg = bet.legs[0]
-            yield leg.market_id, leg.selection_id, bet.currency, 1, stake, returns, 0, 0, 0, 0
-        else:
-            for leg in bet.legs:
-                yield leg.market_id, leg.selection_id, bet.currency, 0, 0, 0, 0, 0, 0, 1
-    for _, settled, bet in batch.settled:
-        stake, returns = bet.total_stake_minor, bet.potential_return_minor
-        if _is_single_back(bet):
-            leg, returned = bet.legs[0], settled.return_minor
-            key = (leg.market_id, leg.selection_id, bet.currency)
-            yield *key, -1, -stake, -returns, 1, settled.stake_minor, returned, 0
-        else:
-            for leg in bet.legs:
-                yield leg.market_id, leg.selection_id, bet.currency, 0, 0, 0, 0, 0, 0, -1
-
-
-def _is_single_back(bet: BetPlaced) -> bool:
-    return bet.kind == "single" and bet.side == "back"
+def _add(
+    rows: dict[tuple[UUID, str, str], list[Any]], group: Group, sign: int, *, settled: bool
+) -> None:
+    """Add a group of bets to the open figures, or move it from them to the settled ones."""
+    bet = group.bet
+    for leg in bet.legs:
+        figures = rows.setdefault((leg.market_id, leg.selection_id, bet.currency), [0] * 7)
+        if not group.is_single_back:
+            figures[6] += sign * group.bets
+            continue
+        figures[0] += sign * group.bets
+        figures[1] += sign * group.stake_minor
+        figures[2] += sign * group.potential_return_minor
+        if settled:
+            figures[3] += group.bets
+            figures[4] += group.settled_stake_minor
+            figures[5] += group.return_minor
 
 
 PROJECTION = Projection(

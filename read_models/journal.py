@@ -18,7 +18,6 @@ from read_models.projection import (
     Projection,
     columns,
     over,
-    sums,
 )
 
 STRETCH: Final = 65_536
@@ -144,36 +143,29 @@ _POST = over(
 )
 _TOTAL = over(
     """
-    INSERT INTO journal_totals AS t
-    SELECT e.a, e.b, e.c, e.d, e.e::numeric FROM {} AS e(a, b, c, d, e)
+    INSERT INTO journal_totals AS t SELECT * FROM {}
     ON CONFLICT (stretch, book, detail, currency) DO UPDATE SET amount_minor = t.amount_minor + excluded.amount_minor""",
-    *("bigint", "text", "text", "text", "text"),
+    *("bigint", "text", "text", "text", "numeric"),
 )
 
 
 def _changes(batch: Batch) -> Iterable[Change]:
     events = batch.of(*ACCOUNT_EVENTS)
     rows: list[tuple[Any, ...]] = []
+    totals: dict[tuple[int, str, str, str], int] = {}
     for recorded in events:
         position, at, account_id = recorded.position, recorded.at, recorded.stream_id
+        stretch = position // STRETCH
         for line, posting in enumerate(postings(recorded.event), 1):
-            rows.append(
-                (
-                    position,
-                    line,
-                    at,
-                    posting.book,
-                    account_id,
-                    posting.currency,
-                    posting.detail,
-                    posting.amount_minor,
-                )
-            )
+            book, currency, detail = posting.book, posting.currency, posting.detail
+            amount = posting.amount_minor
+            rows.append((position, line, at, book, account_id, currency, detail, amount))
+            key = (stretch, book, detail, currency)
+            totals[key] = totals.get(key, 0) + amount
     if not rows:
         return
     yield _POST, columns(rows)
-    amounts = ((r[0] // STRETCH, r[3], r[6], r[5], r[7]) for r in rows)
-    yield _TOTAL, columns(list(sums(amounts, 1)))
+    yield _TOTAL, columns([(*key, amount) for key, amount in totals.items()])
     yield from _clock.changes(events)
 
 

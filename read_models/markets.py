@@ -1,6 +1,6 @@
 """Markets: one row a market with its fixture, its selections and their results, and how far its settlement is."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -33,7 +33,7 @@ from domain.events import (
     Terms,
 )
 from read_models.db import Db, Page, decode_cursor, page_of, query
-from read_models.projection import Batch, Change, Projection, columns, over, sums
+from read_models.projection import Batch, Change, Projection, columns, over
 
 ShownStatus = Literal["open", "suspended", "closed", "resulted", "settled"]
 
@@ -287,12 +287,11 @@ _CHANGE = over(
 )
 _TOTAL = over(
     """
-    INSERT INTO market_totals AS t
-    SELECT e.a, e.b, e.c::bigint, e.d::bigint, e.e::numeric, e.f::numeric FROM {} AS e(a, b, c, d, e, f)
+    INSERT INTO market_totals AS t SELECT * FROM {}
     ON CONFLICT (market_id, currency) DO UPDATE SET
         placed_bets = t.placed_bets + excluded.placed_bets, settled_bets = t.settled_bets + excluded.settled_bets,
         stake_minor = t.stake_minor + excluded.stake_minor, return_minor = t.return_minor + excluded.return_minor""",
-    *("uuid", "text", "text", "text", "text", "text"),
+    *("uuid", "text", "bigint", "bigint", "numeric", "numeric"),
 )
 
 _STATUS_AFTER: Final[dict[type[Event], ShownStatus]] = {
@@ -311,9 +310,9 @@ def _changes(batch: Batch) -> Iterable[Change]:
     changes = _changed(batch.of(*_STATUS_AFTER, SettlementProgressed))
     if changes:
         yield _CHANGE, columns([(id_, *change) for id_, change in changes.items()])
-    totals = list(sums(_amounts(batch), 4))
+    totals = _totals(batch)
     if totals:
-        yield _TOTAL, columns(totals)
+        yield _TOTAL, columns([(*key, *figures) for key, figures in totals.items()])
 
 
 def _opened(recorded: Recorded, event: MarketOpened) -> tuple[Any, ...]:
@@ -353,17 +352,21 @@ def _changed(events: list[Recorded]) -> dict[UUID, list[Any]]:
     return changes
 
 
-def _amounts(batch: Batch) -> Iterator[tuple[Any, ...]]:
-    """Give market and currency, then what is added to bets placed, bets settled, stake and return."""
-    for _, bet in batch.placed:
-        for market_id in {leg.market_id for leg in bet.legs}:
-            yield market_id, bet.currency, 1, 0, 0, 0
+def _totals(batch: Batch) -> dict[tuple[UUID, str], list[int]]:
+    """Give by market and currency what is added to bets placed, bets settled, stake and return."""
+    totals: dict[tuple[UUID, str], list[int]] = {}
+    for group in batch.placed_groups:
+        for market_id in group.markets:
+            totals.setdefault((market_id, group.bet.currency), [0] * 4)[0] += group.bets
     for recorded in batch.of(SettlementProgressed):
         event = recorded.event
         assert isinstance(event, SettlementProgressed)
         for total in event.totals:
-            figures = (total.bets, total.stake_minor, total.return_minor)
-            yield event.market_id, total.currency, 0, *figures
+            figures = totals.setdefault((event.market_id, total.currency), [0] * 4)
+            figures[1] += total.bets
+            figures[2] += total.stake_minor
+            figures[3] += total.return_minor
+    return totals
 
 
 def _dump(value: Any) -> str | None:

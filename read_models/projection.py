@@ -5,7 +5,8 @@ so the answer is the same whenever it is asked) and never in tables that are bei
 the live model, a rebuild in another schema, and a replay, whatever the size of the batches.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import date
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeVar, cast
 from uuid import UUID
@@ -29,8 +30,11 @@ from domain.events import (
 )
 from domain.streams import State, evolve
 
-ColumnType = Literal["uuid", "bigint", "text", "boolean", "bytea", "timestamptz"]
-"""PostgreSQL types that can be sent as whole columns; `text` may hold None, and casts to others."""
+ColumnType = Literal["uuid", "bigint", "numeric", "text", "boolean", "bytea", "timestamptz"]
+"""PostgreSQL types of whole columns: `numeric` for sums of any size, `text` may hold None, and casts to others."""
+
+StreamKey = int
+"""A stream id as the number that it is: a UUID's own hash and comparison run Python code, which shows here."""
 
 ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     AccountOpened,
@@ -93,10 +97,10 @@ class History(Protocol):
     def first_events(self, stream_ids: Collection[UUID]) -> Mapping[UUID, Event]:
         """Give the first event of each of these streams that exist."""
 
-    def states(self, versions: Mapping[UUID, int]) -> dict[UUID, State]:
+    def states(self, versions: Mapping[StreamKey, int]) -> dict[StreamKey, State]:
         """Give the states of streams right after these versions (1 or more)."""
 
-    def keep(self, states: Mapping[UUID, State]) -> None:
+    def keep(self, states: Mapping[StreamKey, State]) -> None:
         """Remember states, which `states` may be asked for next."""
 
 
@@ -172,14 +176,73 @@ class Batch:
         return cast("list[tuple[Recorded, AccountEvent, Account]]", states)
 
     @cached_property
-    def last_of_accounts(self) -> dict[UUID, tuple[Recorded, Account]]:
+    def last_of_accounts(self) -> dict[StreamKey, tuple[Recorded, Account]]:
         """The last event and the state of every account that has events in this batch."""
-        return {recorded.stream_id: (recorded, state) for recorded, _, state in self.accounts}
+        return {r.stream_id.int: (r, state) for r, _, state in self.accounts}
 
     def states_of(self, kind: type[Event]) -> dict[UUID, State]:
         """Give the states of the streams that have events of this type here, after the last of them."""
         folded = fold_states(self.of(kind), self._history)
         return {recorded.stream_id: state for recorded, _, state in folded}
+
+    # ---- sums over bets that are alike, for the models that only count
+
+    @cached_property
+    def placed_groups(self) -> list["Group"]:
+        """The bets placed here, by what they are on, currency and day."""
+        groups: dict[Any, Group] = {}
+        for recorded, bet in self.placed:
+            group = _group_of(groups, recorded, bet)
+            group.bets += 1
+            group.stake_minor += bet.total_stake_minor
+            group.potential_return_minor += bet.potential_return_minor
+        return list(groups.values())
+
+    @cached_property
+    def settled_groups(self) -> list["Group"]:
+        """The bets settled here, by what they were on, currency and day of the settlement."""
+        groups: dict[Any, Group] = {}
+        for recorded, settled, bet in self.settled:
+            group = _group_of(groups, recorded, bet)
+            group.bets += 1
+            group.stake_minor += bet.total_stake_minor
+            group.potential_return_minor += bet.potential_return_minor
+            group.settled_stake_minor += settled.stake_minor
+            group.return_minor += settled.return_minor
+        return list(groups.values())
+
+
+class Group(Struct):
+    """Sums over bets like `bet`: same legs but for their odds, same currency, kind and side, same day (UTC)."""
+
+    bet: BetPlaced
+    day: date
+    bets: int = 0
+    stake_minor: int = 0
+    potential_return_minor: int = 0
+    settled_stake_minor: int = 0
+    return_minor: int = 0
+
+    @property
+    def is_single_back(self) -> bool:
+        """Whether these are plain bets for one selection."""
+        return self.bet.kind == "single" and self.bet.side == "back"
+
+    @property
+    def markets(self) -> set[UUID]:
+        """The markets that these bets are on."""
+        return {leg.market_id for leg in self.bet.legs}
+
+
+def _group_of(groups: dict[Any, Group], recorded: Recorded, bet: BetPlaced) -> Group:
+    first = bet.legs[0]
+    key: Any = (first.market_id.int, first.selection_id, bet.currency, recorded.at.toordinal())
+    if bet.kind != "single" or bet.side != "back":
+        key = id(bet)
+    group = groups.get(key)
+    if group is None:
+        group = groups[key] = Group(bet, recorded.at.date())
+    return group
 
 
 def fold_states(
@@ -189,40 +252,24 @@ def fold_states(
 
     Raises LookupError when a version is missing: a state must never lack an event below its version.
     """
-    before: dict[UUID, int] = {}
-    for recorded in events:
-        before.setdefault(recorded.stream_id, recorded.version - 1)
-    states: dict[UUID, State] = history.states({id_: v for id_, v in before.items() if v})
+    firsts = {recorded.stream_id.int: recorded.version - 1 for recorded in reversed(events)}
+    states = history.states({key: version for key, version in firsts.items() if version})
     folded: list[tuple[Recorded, Event, State]] = []
     for recorded in events:
         stream_id, event = recorded.stream_id, recorded.event
-        state = evolve(states.get(stream_id), stream_id, event)
+        key = stream_id.int
+        state = evolve(states.get(key), stream_id, event)
         if state.version != recorded.version:
             raise LookupError(
                 f"stream {stream_id} at version {state.version}, the log says {recorded.version}"
             )
-        states[stream_id] = state
+        states[key] = state
         folded.append((recorded, event, state))
     history.keep(states)
     return folded
 
 
-def sums(amounts: Iterable[tuple[Any, ...]], width: int) -> Iterator[tuple[Any, ...]]:
-    """Add the last `width` numbers of each tuple up under the rest of it, in the order of first appearance."""
-    totals: dict[tuple[Any, ...], list[int]] = {}
-    for each in amounts:
-        key, numbers = each[:-width], each[-width:]
-        total = totals.get(key)
-        if total is None:
-            totals[key] = list(numbers)
-        else:
-            for place, number in enumerate(numbers):
-                total[place] += number
-    for key, total in totals.items():
-        yield *key, *map(str, total)
-
-
-def columns(rows: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
+def columns(rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
     """Turn rows into columns; there is at least one row."""
     return list(zip(*rows, strict=True))
 

@@ -4,7 +4,9 @@ import struct
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
+import numpy as np
 from psycopg import Connection
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
@@ -15,7 +17,6 @@ from adapters.postgres.arrays import BoolArray, ByteaArray, Int8Array, TextArray
 from read_models.projection import Change, ColumnType
 
 _length = struct.Struct(">i").pack
-_NULL: Final = _length(-1)
 _EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -26,24 +27,32 @@ class TimestampArray(Int8Array):
     element_oid, array_oid = 1184, 1185
 
 
-class NullableTextArray(TextArray):
-    """text[] that may hold nulls."""
+class _Encoded(dict[str | None, bytes]):
+    """Text behind its length, each value encoded once: columns repeat themselves."""
 
-    @classmethod
-    def of(cls, values: Sequence[str | None]) -> "NullableTextArray":
-        """Pack text as UTF-8, None as null."""
-        parts: list[bytes] = []
-        for value in values:
-            if value is None:
-                parts.append(_NULL)
-            else:
-                data = value.encode()
-                parts.append(_length(len(data)))
-                parts.append(data)
-        return cls(cls._of(len(values), b"".join(parts)))
+    def __missing__(self, value: str | None) -> bytes:
+        data = b"" if value is None else value.encode()
+        self[value] = encoded = _length(-1 if value is None else len(data)) + data
+        return encoded
 
 
-def _pack_times(values: Sequence[datetime]) -> TimestampArray:
+def _pack_text(values: Sequence[str | None]) -> bytes:
+    return TextArray._of(len(values), b"".join(map(_Encoded().__getitem__, values)))  # noqa: SLF001  see arrays
+
+
+def _pack_integers(values: Sequence[int]) -> bytes:
+    return _pack_numbers(Int8Array, values)
+
+
+def _pack_sums(values: Sequence[int]) -> bytes:
+    """Pack as numbers of 64 bits; when one does not fit, as text: the statement casts either to numeric[]."""
+    try:
+        return _pack_numbers(Int8Array, values)
+    except OverflowError:
+        return _pack_text([str(value) for value in values])
+
+
+def _pack_times(values: Sequence[datetime]) -> bytes:
     known: dict[datetime, int] = {}  # the events of one commit share their time
     microseconds = []
     for value in values:
@@ -51,15 +60,33 @@ def _pack_times(values: Sequence[datetime]) -> TimestampArray:
         if number is None:
             number = known[value] = (value - _EPOCH) // _MICROSECOND
         microseconds.append(number)
-    return TimestampArray(TimestampArray.of(microseconds))
+    return _pack_numbers(TimestampArray, microseconds)
 
 
+def _pack_numbers(array: type[Int8Array], values: Sequence[int]) -> bytes:
+    elements = np.empty(len(values), _NUMBER)
+    elements["length"] = 8
+    elements["value"] = np.array(values, np.int64)  # refuses what does not fit
+    return array._of(len(values), elements.tobytes())  # noqa: SLF001  (the same)
+
+
+def _pack_ids(values: Sequence[UUID]) -> bytes:
+    elements = np.empty(len(values), _ID)
+    elements["length"] = 16
+    joined = b"".join([value.int.to_bytes(16, "big") for value in values])
+    elements["value"] = np.frombuffer(joined, "V16")
+    return UuidArray._of(len(values), elements.tobytes())  # noqa: SLF001  (the same)
+
+
+_NUMBER: Final = np.dtype([("length", ">i4"), ("value", ">i8")])
+_ID: Final = np.dtype([("length", ">i4"), ("value", "V16")])
 _PACK: Final[dict[ColumnType, Callable[[Sequence[Any]], bytes]]] = {
-    "uuid": UuidArray.of,
-    "bigint": Int8Array.of,
+    "uuid": _pack_ids,
+    "bigint": _pack_integers,
+    "numeric": _pack_sums,
     "boolean": BoolArray.of,
     "bytea": ByteaArray.of,
-    "text": NullableTextArray.of,
+    "text": _pack_text,
     "timestamptz": _pack_times,
 }
 
@@ -72,8 +99,9 @@ def pack(change: Change) -> tuple[str, list[bytes]]:
     ]
 
 
-class _PackedDumper(Dumper):
+class _TimestampDumper(Dumper):
     format = Format.BINARY
+    oid = TimestampArray.array_oid
 
     def dump(self, obj: Buffer) -> Buffer:
         return obj
@@ -82,6 +110,4 @@ class _PackedDumper(Dumper):
 def register(connection: Connection[Any]) -> None:
     """Let a connection take packed columns as parameters."""
     arrays.register(connection)
-    for packed in (TimestampArray, NullableTextArray):
-        dumper = type(f"{packed.__name__}Dumper", (_PackedDumper,), {"oid": packed.array_oid})
-        connection.adapters.register_dumper(packed, dumper)
+    connection.adapters.register_dumper(TimestampArray, _TimestampDumper)

@@ -12,6 +12,7 @@ from adapters.postgres.codec import decode_event
 from adapters.postgres.snapshots import SHAPES, decode_snapshot
 from domain.events import Event, MarketOpened, Recorded
 from domain.streams import State, evolve
+from read_models.projection import StreamKey
 
 _READ: Final[LiteralString] = """
 SELECT notification_id, originator_id, originator_version, topic, state FROM ledger_events
@@ -69,8 +70,8 @@ class LogHistory:
     def __init__(self, connection: Connection[Any], capacity: int) -> None:
         self._connection = connection
         self._half = max(1, capacity // 2)
-        self._young: dict[UUID, State] = {}
-        self._old: dict[UUID, State] = {}
+        self._young: dict[StreamKey, State] = {}
+        self._old: dict[StreamKey, State] = {}
         self._markets: dict[UUID, Event] = {}
 
     # ---- reading on
@@ -110,41 +111,42 @@ class LogHistory:
                 self._markets.clear()
         return found
 
-    def states(self, versions: Mapping[UUID, int]) -> dict[UUID, State]:
+    def states(self, versions: Mapping[StreamKey, int]) -> dict[StreamKey, State]:
         """Give the states of streams right after these versions."""
-        found: dict[UUID, State] = {}
-        missing: dict[UUID, int] = {}
-        for stream_id, version in versions.items():
-            state = self._young.get(stream_id) or self._old.get(stream_id)
+        found: dict[StreamKey, State] = {}
+        missing: dict[StreamKey, int] = {}
+        young, old = self._young, self._old
+        for key, version in versions.items():
+            state = young.get(key) or old.get(key)
             if state is not None and state.version == version:
-                found[stream_id] = state
+                found[key] = state
             else:
-                missing[stream_id] = version
+                missing[key] = version
         if missing:
             found |= self._load(missing)
         return found
 
-    def keep(self, states: Mapping[UUID, State]) -> None:
+    def keep(self, states: Mapping[StreamKey, State]) -> None:
         """Remember states, and forget those that have not been kept again for long."""
         self._young.update(states)
         if len(self._young) > self._half:
             self._old, self._young = self._young, {}
 
-    def _load(self, versions: Mapping[UUID, int]) -> dict[UUID, State]:
-        states: dict[UUID, State] = {}
-        ids, wanted = list(versions), list(versions.values())
+    def _load(self, versions: Mapping[StreamKey, int]) -> dict[StreamKey, State]:
+        states: dict[StreamKey, State] = {}
+        ids, wanted = [UUID(int=key) for key in versions], list(versions.values())
         parameters = (UuidArray.of(ids), Int8Array.of(wanted), TextArray.of(SHAPES))
         # A stream may be long: it is never held as a whole.
         with self._connection.transaction(), self._connection.cursor("states") as cursor:
             cursor.itersize = _ROWS_AT_A_TIME
-            for stream_id, version, topic, state, is_snapshot in cursor.execute(
-                _STATES, parameters, binary=True
-            ):
+            cursor.execute(_STATES, parameters, binary=True)
+            for stream_id, version, topic, state, is_snapshot in cursor:
+                key = stream_id.int
                 if is_snapshot:
-                    states[stream_id] = decode_snapshot(topic, state)
+                    states[key] = decode_snapshot(topic, state)
                 else:
                     event = decode_event(0, stream_id, version, topic, state).event
-                    states[stream_id] = evolve(states.get(stream_id), stream_id, event)
+                    states[key] = evolve(states.get(key), stream_id, event)
         return states
 
 

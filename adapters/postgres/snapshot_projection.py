@@ -25,13 +25,13 @@ _KEEP = over(
 
 
 def _changes(batch: Batch) -> Iterable[Change]:
-    states: dict[UUID, State] = {
-        account_id: state for account_id, (_, state) in batch.last_of_accounts.items()
-    }
-    states |= batch.states_of(OddsSnapshotTaken)
+    states: list[tuple[UUID, State]] = [
+        (last.stream_id, state) for last, state in batch.last_of_accounts.values()
+    ]
+    states += batch.states_of(OddsSnapshotTaken).items()
     rows: list[tuple[Any, ...]] = [
         (stream_id, state.version, shape_of(state), encode_snapshot(state))
-        for stream_id, state in states.items()
+        for stream_id, state in states
     ]
     if rows:
         yield _KEEP, columns(rows)
