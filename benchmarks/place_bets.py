@@ -106,6 +106,7 @@ class Rounds(Struct):
     single: list[Loaded] = []
     batch: list[Loaded] = []
     disk: list[Flushes] = []
+    others_cores: list[float] = []
 
 
 class Honest(Struct):
@@ -168,8 +169,12 @@ def measure(short: bool) -> Outcome:  # noqa: FBT001  the one switch that every 
                 say(f" round {number + 1} of {rounds}")
                 found.disk.append(flushes(Path(tempfile.gettempdir()), 1.0))
                 for turn in turns if number % 2 == 0 else reversed(turns):
+                    others = usage.Others()
                     turn()
+                    found.others_cores.append(others.cores())
                 service.refuse_if_exited()
+                busy = statistics.mean(found.others_cores[-len(turns) :])
+                say(f"  others used {busy:.2f} cores")
             found.disk.append(flushes(Path(tempfile.gettempdir()), 1.0))
             watch.close()
             acknowledged = sum(each.figures.accepted for each in [*found.single, *found.batch])
@@ -275,6 +280,7 @@ def _findings(found: Rounds, honest: Honest) -> list[Finding]:
         ),
         plain("fdatasync of 4 KiB, p50", statistics.median(e.p50 for e in found.disk), "ms"),
         plain("  p99", disk, "ms"),
+        plain("cores that others used meanwhile", statistics.median(found.others_cores), "cores"),
         plain("load generator", 100 * max(e.generator_core_share for e in single), "% of a core"),
         true(f"{honest.acknowledged:,} acknowledged bets are in the log", holds=honest.holds),
     ]

@@ -1,6 +1,7 @@
 """What processes use, as Linux tells: processor time and memory."""
 
 import os
+import time
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -35,3 +36,21 @@ def resident_mib(pid: int) -> tuple[float, float]:
     )
     now, peak = (int(status[name].split()[0]) / _MIB for name in ("VmRSS", "VmHWM"))
     return now, peak
+
+
+class Others:
+    """How many cores everybody else on this machine used since this was made, us and our children left out."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._busy = self._busy_elsewhere()
+
+    def cores(self) -> float:
+        """Give the average; what the hypervisor took away counts too."""
+        return max(0.0, self._busy_elsewhere() - self._busy) / (time.monotonic() - self._began)
+
+    @staticmethod
+    def _busy_elsewhere() -> float:
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+        user, nice, system, _idle, _wait, irq, softirq, stolen = (int(each) for each in fields[:8])
+        return (user + nice + system + irq + softirq + stolen) / _TICKS - cpu_seconds(os.getpid())
