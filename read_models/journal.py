@@ -127,13 +127,14 @@ async def entry(db: Db, position: int) -> list[JournalRow]:
 _CREATE = """
 CREATE TABLE journal (
     position bigint NOT NULL, line smallint NOT NULL, at timestamptz NOT NULL, book text NOT NULL,
-    account_id uuid NOT NULL, currency text NOT NULL, detail text NOT NULL, amount_minor bigint NOT NULL,
-    PRIMARY KEY (position, line)
+    account_id uuid NOT NULL, currency text NOT NULL, detail text NOT NULL, amount_minor bigint NOT NULL
 );
 CREATE TABLE journal_totals (
     stretch bigint NOT NULL, book text NOT NULL, detail text NOT NULL, currency text NOT NULL,
     amount_minor numeric NOT NULL, PRIMARY KEY (stretch, book, detail, currency)
 ) WITH (fillfactor = 50);"""
+
+_INDEX = "ALTER TABLE journal ADD PRIMARY KEY (position, line)"
 
 _POST = over(
     """
@@ -173,6 +174,7 @@ PROJECTION = Projection(
     name="journal",
     tables=("journal", "journal_totals", "journal_clock"),
     create=_CREATE + _clock.create,
+    index=_INDEX,
     follows=ACCOUNT_EVENTS,
     changes=_changes,
 )

@@ -92,9 +92,10 @@ CREATE TABLE prices (
 ) WITH (fillfactor = 60);
 CREATE TABLE quotes (
     market_id uuid NOT NULL, at timestamptz NOT NULL, position bigint NOT NULL, line bigint NOT NULL,
-    bookmaker text NOT NULL, selection_id text NOT NULL, odds numeric NOT NULL, size numeric, closing boolean NOT NULL,
-    PRIMARY KEY (market_id, at, position, line)
+    bookmaker text NOT NULL, selection_id text NOT NULL, odds numeric NOT NULL, size numeric, closing boolean NOT NULL
 )"""
+
+_INDEX = "ALTER TABLE quotes ADD PRIMARY KEY (market_id, at, position, line)"
 
 _QUOTE_TYPES: tuple[ColumnType, ...] = (
     "uuid",
@@ -149,6 +150,7 @@ PROJECTION = Projection(
     name="prices",
     tables=("prices", "quotes"),
     create=_CREATE,
+    index=_INDEX,
     follows=(OddsSnapshotTaken,),
     changes=_changes,
 )

@@ -67,8 +67,8 @@ def over(sql: str, *types: ColumnType) -> Statement:
 class Projection(Struct, frozen=True):
     """A model's tables and how events change them.
 
-    `tables` are made by `create` with their primary keys; `index` makes the secondary indexes, last in a rebuild. All
-    names are unqualified: the connection's search path says which schema. `changes` gives a batch's statements in
+    `tables` are made by `create` with the keys that `changes` needs; `index` makes what only readers need, last in a
+    rebuild. All names are unqualified: the connection's search path says which schema. `changes` gives a batch's statements in
     order; a model whose table serves somebody else names its `schema`.
     """
 

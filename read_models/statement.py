@@ -114,10 +114,11 @@ _CREATE = """
 CREATE TABLE statement (
     account_id uuid NOT NULL, position bigint NOT NULL, at timestamptz NOT NULL, kind text NOT NULL,
     amount_minor bigint NOT NULL, available_after_minor bigint NOT NULL, in_play_after_minor bigint NOT NULL,
-    version bigint NOT NULL, subject_id uuid NOT NULL, reference text,
-    PRIMARY KEY (account_id, position)
+    version bigint NOT NULL, subject_id uuid NOT NULL, reference text
 );
 """
+
+_INDEX = "ALTER TABLE statement ADD PRIMARY KEY (account_id, position)"
 
 _ADD = over(
     """
@@ -199,6 +200,7 @@ PROJECTION = Projection(
     name="statement",
     tables=("statement", "statement_clock"),
     create=_CREATE + _clock.create,
+    index=_INDEX,
     follows=ACCOUNT_EVENTS,
     changes=_changes,
 )

@@ -50,15 +50,14 @@ def create_live(database_url: str, projections: Iterable[Projection]) -> None:
         connection.execute(_CREATE_FAULTS.replace("projection_faults", "public.projection_faults"))
         for projection in projections:
             if connection.execute(_BEGIN_TRACKING, (projection.name,)).fetchone():
-                create_tables(connection, projection, projection.schema)
+                path = f"{projection.schema}, {LIVE}, public"
+                connection.execute("SELECT set_config('search_path', %s, true)", (path,))
+                create_tables(connection, projection)
                 create_indexes(connection, projection)
 
 
-def create_tables(connection: Connection[Any], projection: Projection, schema: str) -> None:
-    """Create a model's tables in a schema, which comes first in the search path from then on."""
-    connection.execute(
-        "SELECT set_config('search_path', %s, false)", (f"{schema}, {LIVE}, public",)
-    )
+def create_tables(connection: Connection[Any], projection: Projection) -> None:
+    """Create a model's tables in the first schema of the search path."""
     _execute_all(connection, projection.create)
 
 
