@@ -22,6 +22,7 @@ from domain.events import (
     SelectionResult,
     Terms,
 )
+from domain.money import has_at_most_places
 from domain.refusals import (
     InvalidInput,
     LimitExceeded,
@@ -32,12 +33,14 @@ from domain.refusals import (
     SelectionNotInMarket,
 )
 from domain.settlement import check_settles, results_from_score
+from domain.times import check_time
 
 MarketEvent = MarketOpened | MarketSuspended | MarketResumed | MarketClosed | ResultDeclared
 MarketStatus = Literal["open", "suspended", "closed", "resulted"]
 
 LINE_TYPES = ("OU", "AH", "SPREAD")
 LINE_STEP = Decimal("0.25")
+LINE_PLACES = 3
 MAX_LINE = Decimal(10_000)
 
 
@@ -60,7 +63,9 @@ class Market(Struct, frozen=True):
         if self.status != "open":
             raise MarketNotOpen(f"market {self.market_id} is {self.status}")
         if selection_id not in self.selections:
-            raise SelectionNotInMarket(f"market {self.market_id} has no selection {selection_id!r}")
+            raise SelectionNotInMarket(
+                f"market {self.market_id} has no selection {selection_id[:100]!r}"
+            )
         if limits := self.limits:
             if limits.max_stake_minor is not None and stake_minor > limits.max_stake_minor:
                 raise LimitExceeded(f"the market takes at most {limits.max_stake_minor} a bet")
@@ -151,6 +156,7 @@ def open_market(
     limits: MarketLimits | None,
 ) -> MarketOpened:
     """Decide to offer a market."""
+    check_time(fixture.starts_at, "fixture.starts_at")
     ids = [selection.selection_id for selection in selections]
     if len(set(ids)) != len(ids):
         raise InvalidInput("a selection is named twice", field="selections")
@@ -158,7 +164,7 @@ def open_market(
         needs = "needs" if market_type in LINE_TYPES else "has no"
         raise InvalidInput(f"a market of type {market_type} {needs} line", field="line")
     if line is not None and not (
-        line.is_finite() and abs(line) <= MAX_LINE and line % LINE_STEP == 0
+        has_at_most_places(line, LINE_PLACES) and abs(line) <= MAX_LINE and line % LINE_STEP == 0
     ):
         raise InvalidInput("a line is a multiple of 0.25", field="line")
     return MarketOpened(

@@ -1,6 +1,6 @@
 """Money and odds: integer minor units, exact decimals, one rounding."""
 
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import Context, Decimal, Inexact, InvalidOperation, Rounded
 from fractions import Fraction
 from typing import Annotated, Final
 
@@ -16,9 +16,11 @@ MAX_FUNDS_MINOR: Final = 2**53 - 1
 
 MAX_ODDS: Final = Decimal(100_000)
 ODDS_PLACES: Final = 3
+DIGITS_MAX: Final = 15
 _THOUSAND: Final = Decimal(1000)
 _HALF: Final = Decimal("0.5")
-_EXACT: Final = Context(prec=28, traps=[Inexact, InvalidOperation])
+# Rounded as well: 2.000… with thousands of zeros loses nothing by it, but no database keeps so many digits.
+_EXACT: Final = Context(prec=28, traps=[Inexact, Rounded, InvalidOperation])
 
 AmountMinor = Annotated[
     int, Meta(gt=0, le=MAX_AMOUNT_MINOR, description="Money in minor units of its currency")
@@ -47,12 +49,21 @@ def check_odds(odds: Decimal, field: str = "odds") -> None:
         if not 1 < odds <= MAX_ODDS:
             raise InvalidInput(f"odds must be above 1 and at most {MAX_ODDS}", field=field)
         thousandths = _EXACT.multiply(odds, _THOUSAND)
-    except Inexact:
+    except (Inexact, Rounded):
         thousandths = _HALF
     except InvalidOperation as error:
         raise InvalidInput("odds must be a finite number", field=field) from error
     if thousandths != int(thousandths):
         raise InvalidInput(f"odds have at most {ODDS_PLACES} decimals", field=field)
+
+
+def has_at_most_places(number: Decimal, places: int) -> bool:
+    """Tell whether a number is finite and written in a few digits, with so many of them after the point.
+
+    A zero can be written with a million digits: comparing its value with a bound is not enough.
+    """
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and -places <= exponent <= DIGITS_MAX
 
 
 def round_half_up(amount: Fraction) -> int:

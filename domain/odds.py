@@ -10,8 +10,9 @@ from msgspec import Struct
 from domain.events import OddsSnapshotTaken, Quote
 from domain.ids import derived_id
 from domain.market import Market
-from domain.money import check_odds
+from domain.money import check_odds, has_at_most_places
 from domain.refusals import InvalidInput, PriceChanged, SelectionNotInMarket
+from domain.times import check_time
 
 HOUSE = "house"
 """The bookmaker whose quotes are the prices of a market that the house prices itself."""
@@ -66,10 +67,7 @@ def _newer(
 
 
 def _is_size(size: Decimal) -> bool:
-    if not size.is_finite() or not 0 <= size <= MAX_SIZE:
-        return False
-    exponent = size.as_tuple().exponent
-    return isinstance(exponent, int) and exponent >= -SIZE_PLACES
+    return has_at_most_places(size, SIZE_PLACES) and 0 <= size <= MAX_SIZE
 
 
 def take_snapshot(market: Market, quotes: tuple[Quote, ...], now: datetime) -> OddsSnapshotTaken:
@@ -85,6 +83,7 @@ def take_snapshot(market: Market, quotes: tuple[Quote, ...], now: datetime) -> O
                 f"a size is from 0 to {MAX_SIZE} with at most {SIZE_PLACES} decimals",
                 field="quotes.size",
             )
+        check_time(quote.at, "quotes.at")
         if quote.at > now + CLOCK_SKEW:
             raise InvalidInput("a quote's time lies in the future", field="quotes.at")
     return OddsSnapshotTaken(market_id=market.market_id, quotes=quotes)
