@@ -199,6 +199,7 @@ class Writer:
                 Context(order.actor, order.target, now, self._new_id, book, order.known),
             )
             order.outcome = to_json(answer)
+            encoded = self._encoded(order, mark[0], now)
         except Refusal as refusal:
             book.rewind(mark)
             order.outcome = refusal
@@ -209,7 +210,7 @@ class Writer:
             order.fail(error)
             return
         else:
-            self._append_rows(batch, order, mark[0], now)
+            self._append_rows(batch, mark[0], encoded)
             if opened.first_command is None and batch.stream_ids:
                 opened.first_command = order.command_id
             if type(answer) is BatchDone:
@@ -221,13 +222,21 @@ class Writer:
         opened.orders.append(order)
         opened.weight += order.weight
 
-    def _append_rows(self, batch: Batch, order: Order, start: int, now: datetime) -> None:
-        encode, user, command_id = self._encode, order.actor.user, order.command_id
+    def _encoded(self, order: Order, start: int, now: datetime) -> list[bytes]:
+        encode, user, command_id, trace = (
+            self._encode,
+            order.actor.user,
+            order.command_id,
+            order.trace,
+        )
+        return [encode(row[2], now, user, command_id, trace) for row in self.book.rows[start:]]
+
+    def _append_rows(self, batch: Batch, start: int, encoded: list[bytes]) -> None:
         for stream_id, version, event in self.book.rows[start:]:
             batch.stream_ids.append(stream_id)
             batch.versions.append(version)
             batch.topics.append(event.topic)
-            batch.states.append(encode(event, now, user, command_id, order.trace))
+        batch.states += encoded
 
     def _missing(self, order: Order, *, careful: bool = False) -> set[UUID]:
         """Give the streams that have to be loaded before the order can be decided."""
