@@ -56,6 +56,9 @@ class SettlementProcess:
             except LogUnavailable as error:
                 _log.warning("settlement waits for the database: %s", error)
                 settled = 0
+            except Exception:  # noqa: BLE001  if this task ended, nothing would ever be settled again
+                _log.exception("settlement failed and will be tried again")
+                settled = 0
             if not settled:
                 await asyncio.sleep(IDLE_SECONDS)
 
