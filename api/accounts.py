@@ -1,41 +1,32 @@
 """Accounts: open, move money, look."""
 
-from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec.structs import replace
 
 from api.auth import only
 from api.desk import After, Asked, Cursor, Desk, Key, Limit, owner_seen_by
-from api.problems import responses
+from api.problems import responses, responses_to_body
+from api.times import AsOf, From, To, instant, moment
 from application.answers import NewAccount, Transferred
 from domain.commands import (
     CompleteWithdrawal,
     Deposit,
-    Instant,
     OpenAccount,
     RejectWithdrawal,
     Withdraw,
 )
-from domain.refusals import AccountNotFound, InvalidInput
+from domain.refusals import AccountNotFound
 from read_models import balances, statement
 from read_models.balances import Balance
 from read_models.db import Page
 from read_models.statement import StatementRow
 
-AsOf = Annotated[
-    str | None,
-    QueryParameter(
-        max_length=40, description="A time (RFC 3339) or a position: balances as they were then"
-    ),
-]
 
-
-@post("/accounts", opt=only("trader"), responses=responses(409, 422))
+@post("/accounts", opt=only("trader"), responses=responses_to_body(409, 422))
 async def open_account(
     request: Asked, data: JSONBody[OpenAccount], desk: NamedDependency[Desk], key: Key = None
 ) -> Response[NewAccount]:
@@ -46,7 +37,7 @@ async def open_account(
 @post(
     "/accounts/{account_id:uuid}/deposits",
     opt=only("trader"),
-    responses=responses(404, 409, 422),
+    responses=responses_to_body(404, 409, 422),
 )
 async def deposit(
     request: Asked,
@@ -62,7 +53,7 @@ async def deposit(
 @post(
     "/accounts/{account_id:uuid}/withdrawals",
     opt=only("trader"),
-    responses=responses(404, 409, 422),
+    responses=responses_to_body(404, 409, 422),
 )
 async def withdraw(
     request: Asked,
@@ -79,13 +70,17 @@ async def withdraw(
     "/withdrawals/{transfer_id:uuid}/complete",
     status_code=200,
     opt=only("operator"),
-    responses=responses(404, 409, 422),
+    responses=responses_to_body(404, 409, 422),
 )
 async def complete_withdrawal(
-    request: Asked, transfer_id: FromPath[UUID], desk: NamedDependency[Desk], key: Key = None
+    request: Asked,
+    transfer_id: FromPath[UUID],
+    desk: NamedDependency[Desk],
+    data: JSONBody[CompleteWithdrawal | None] = None,
+    key: Key = None,
 ) -> Response[Transferred]:
     """Confirm that a withdrawal was paid."""
-    command = CompleteWithdrawal()
+    command = data or CompleteWithdrawal()
     return await desk.command(request, command, key, Transferred, target=transfer_id, status=200)
 
 
@@ -93,7 +88,7 @@ async def complete_withdrawal(
     "/withdrawals/{transfer_id:uuid}/reject",
     status_code=200,
     opt=only("operator"),
-    responses=responses(404, 409, 422),
+    responses=responses_to_body(404, 409, 422),
 )
 async def reject_withdrawal(
     request: Asked,
@@ -151,8 +146,8 @@ async def read_statement(
     request: Asked,
     account_id: FromPath[UUID],
     desk: NamedDependency[Desk],
-    start: Annotated[Instant | None, QueryParameter(name="from")] = None,
-    end: Annotated[Instant | None, QueryParameter(name="to")] = None,
+    start: From = None,
+    end: To = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     after: After = None,
@@ -160,7 +155,9 @@ async def read_statement(
     """Read an account's movements, newest first, each with the balances after it."""
     await _visible_account(request, account_id, desk, after)
     await desk.fresh("statement", after)
-    return await statement.page(desk.db, account_id, start, end, limit, cursor)
+    return await statement.page(
+        desk.db, account_id, instant(start, "from"), instant(end, "to"), limit, cursor
+    )
 
 
 async def _visible_account(
@@ -171,21 +168,6 @@ async def _visible_account(
     if account is None or not request.user.may_see(account.owner):
         raise AccountNotFound
     return account
-
-
-def moment(as_of: str) -> datetime | int:
-    """Read a position or a time; raises InvalidInput."""
-    if as_of.isascii() and as_of.isdigit() and len(as_of) < 19:  # noqa: PLR2004  what fits a bigint
-        return int(as_of)
-    try:
-        moment = datetime.fromisoformat(as_of.replace(" ", "+"))
-    except ValueError as error:
-        raise InvalidInput(
-            "a position or a time such as 2026-11-22T12:00:00Z", field="as_of"
-        ) from error
-    if moment.tzinfo is None:
-        raise InvalidInput("a time needs its offset, such as Z", field="as_of")
-    return moment
 
 
 ROUTES = [

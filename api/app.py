@@ -11,8 +11,9 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from api import accounts, audit, bets, docs, health, markets, odds, problems
-from api.auth import Tokens, check_role
+from api.auth import Tokens, check_request
 from api.desk import Desk
+from api.exact import DecimalsAreNumbers, ExactRequest, ExactResponse
 from api.express import BetLane
 from api.front import Asgi, Front
 from api.health import Probes
@@ -47,7 +48,7 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> Front:
                     *odds.ROUTES,
                 ],
                 security=[{"bearer": []}],
-                before_request=check_role,
+                before_request=check_request,
             ),
             *health.ROUTES,
         ],
@@ -55,6 +56,9 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> Front:
             "desk": Provide(lambda: opened["desk"], sync_to_thread=False, use_cache=False),
             "probes": Provide(lambda: opened["probes"], sync_to_thread=False, use_cache=False),
         },
+        request_class=ExactRequest,
+        response_class=ExactResponse,
+        plugins=[DecimalsAreNumbers()],
         exception_handlers=problems.HANDLERS,
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(

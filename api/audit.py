@@ -11,10 +11,10 @@ from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 from msgspec import Struct
 
-from api.accounts import AsOf, moment
 from api.auth import only
 from api.desk import After, Cursor, Desk, Limit
 from api.problems import responses
+from api.times import AsOf, moment
 from application.answers import to_json
 from domain.events import Recorded
 from read_models import betting_totals, journal
@@ -69,10 +69,13 @@ async def read_events(
     stream: FromQuery[UUID | None] = None,
 ) -> Stream:
     """Stream events after a position as NDJSON, one line an event."""
+    events = desk.feed.events(after, stream, limit)
+    # Before the answer begins: what fails now is still a problem with its status.
+    first = await anext(events, None)
 
     async def lines() -> AsyncIterator[bytes]:
-        pending: list[bytes] = []
-        async for recorded in desk.feed.events(after, stream, limit):
+        pending = [] if first is None else [_line(first)]
+        async for recorded in events:
             pending.append(_line(recorded))
             if len(pending) >= 256:  # noqa: PLR2004  few enough to hold, enough to fill packets
                 yield b"".join(pending)

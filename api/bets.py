@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from api.auth import only
 from api.desk import After, Asked, Cursor, Desk, Key, Limit, owner_seen_by
-from api.problems import ItemProblem, responses
+from api.problems import ItemProblem, responses, responses_to_body
 from application.answers import BetAccepted
 from domain.bet import BetStatus
 from domain.commands import PlaceBet, PlaceBets
@@ -38,7 +38,7 @@ class BatchAnswer(Struct):
     position: int
 
 
-@post("/bets", opt=only("trader"), responses=responses(404, 409, 422))
+@post("/bets", opt=only("trader"), responses=responses_to_body(404, 409, 422))
 async def place_bet(
     request: Asked, data: JSONBody[PlaceBet], desk: NamedDependency[Desk], key: Key = None
 ) -> Response[BetAccepted]:
@@ -46,7 +46,9 @@ async def place_bet(
     return await desk.command(request, data, key, BetAccepted)
 
 
-@post("/bets/batch", status_code=200, opt=only("trader"), responses=responses(404, 409, 413, 422))
+@post(
+    "/bets/batch", status_code=200, opt=only("trader"), responses=responses_to_body(404, 409, 422)
+)
 async def place_bets(
     request: Asked, data: JSONBody[PlaceBets], desk: NamedDependency[Desk], key: Key = None
 ) -> Response[BatchAnswer]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from api import problems
+from api.exact import has_quoted_number, is_json
 from api.problems import Send
 from application.ledger import Ledger
 from domain.commands import PlaceBet
@@ -36,10 +37,14 @@ class BetLane:
         """Serve the request and give None, or leave it to the framework, with a way to receive it again."""
         if scope["method"] != "POST" or scope["user"].role not in _ROLES:
             return receive
-        key = None
+        key, content_type = None, b""
         for name, value in scope["headers"]:
             if name == b"idempotency-key":
                 key = value
+            elif name == b"content-type":
+                content_type = value
+        if not is_json(content_type):
+            return receive
         if key is not None and not (0 < len(key) <= _KEY_MAX and KEY_CHARACTERS.issuperset(key)):
             return receive
         message = await receive()
@@ -47,7 +52,9 @@ class BetLane:
             return _again(message, receive)
         try:
             command = _decode(message["body"])
-        except msgspec.MsgspecError:
+        except (ValueError, RecursionError):
+            return _again(message, receive)
+        if has_quoted_number(message["body"]):
             return _again(message, receive)
         scope["path_template"] = scope["path"]
         try:

@@ -1,20 +1,19 @@
 """Markets: open, suspend, resume, close, declare the result, follow the settlement."""
 
-from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from api.auth import only
 from api.desk import After, Asked, Cursor, Desk, Key, Limit
-from api.problems import responses
+from api.problems import responses, responses_to_body
+from api.times import StartsAfter, instant
 from application.answers import MarketChanged, NewMarket
 from domain.commands import (
     CloseMarket,
     DeclareResult,
-    Instant,
     OpenMarket,
     ResumeMarket,
     SuspendMarket,
@@ -25,10 +24,10 @@ from read_models.db import Page
 from read_models.exposure import MarketExposure
 from read_models.markets import Market, SettlementRow, ShownStatus
 
-_LIFECYCLE = responses(404, 409, 422)
+_LIFECYCLE = responses_to_body(404, 409, 422)
 
 
-@post("/markets", opt=only("operator"), responses=responses(409, 422))
+@post("/markets", opt=only("operator"), responses=responses_to_body(409, 422))
 async def open_market(
     request: Asked, data: JSONBody[OpenMarket], desk: NamedDependency[Desk], key: Key = None
 ) -> Response[NewMarket]:
@@ -61,10 +60,14 @@ async def suspend_market(
     responses=_LIFECYCLE,
 )
 async def resume_market(
-    request: Asked, market_id: FromPath[UUID], desk: NamedDependency[Desk], key: Key = None
+    request: Asked,
+    market_id: FromPath[UUID],
+    desk: NamedDependency[Desk],
+    data: JSONBody[ResumeMarket | None] = None,
+    key: Key = None,
 ) -> Response[MarketChanged]:
     """Take bets on a market again."""
-    command = ResumeMarket()
+    command = data or ResumeMarket()
     return await desk.command(request, command, key, MarketChanged, target=market_id, status=200)
 
 
@@ -75,10 +78,14 @@ async def resume_market(
     responses=_LIFECYCLE,
 )
 async def close_market(
-    request: Asked, market_id: FromPath[UUID], desk: NamedDependency[Desk], key: Key = None
+    request: Asked,
+    market_id: FromPath[UUID],
+    desk: NamedDependency[Desk],
+    data: JSONBody[CloseMarket | None] = None,
+    key: Key = None,
 ) -> Response[MarketChanged]:
     """Take no more bets on a market."""
-    command = CloseMarket()
+    command = data or CloseMarket()
     return await desk.command(request, command, key, MarketChanged, target=market_id, status=200)
 
 
@@ -104,14 +111,16 @@ async def list_markets(
     desk: NamedDependency[Desk],
     sport: FromQuery[str | None] = None,
     status: FromQuery[ShownStatus | None] = None,
-    starts_after: Annotated[Instant | None, QueryParameter(name="starts_after")] = None,
+    starts_after: StartsAfter = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     after: After = None,
 ) -> Page[Market]:
     """List markets by the start of their fixture."""
     await desk.fresh("markets", after)
-    return await markets.page(desk.db, sport, status, starts_after, limit, cursor)
+    return await markets.page(
+        desk.db, sport, status, instant(starts_after, "starts_after"), limit, cursor
+    )
 
 
 @get("/markets/{market_id:uuid}", responses=responses(404, 422))

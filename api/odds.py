@@ -6,12 +6,13 @@ from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from api.auth import only
 from api.desk import After, Asked, Cursor, Desk, Key, Limit
-from api.problems import responses
+from api.problems import responses, responses_to_body
+from api.times import From, To, instant
 from application.answers import SnapshotsTaken
 from domain.commands import MAX_QUOTES, Command, Instant, QuoteBody, RecordOdds, Slug
 from domain.events import MarketType
@@ -42,7 +43,7 @@ class OddsIn(Command, frozen=True, kw_only=True):
     quotes: Annotated[list[QuoteIn], Meta(min_length=1, max_length=MAX_QUOTES)]
 
 
-@post("/odds", opt=only("operator"), responses=responses(404, 409, 413, 422))
+@post("/odds", opt=only("operator"), responses=responses_to_body(404, 409, 422))
 async def record_odds(
     request: Asked, data: JSONBody[OddsIn], desk: NamedDependency[Desk], key: Key = None
 ) -> Response[SnapshotsTaken]:
@@ -96,15 +97,17 @@ async def read_odds(
 async def read_odds_history(
     market_id: FromPath[UUID],
     desk: NamedDependency[Desk],
-    start: Annotated[Instant | None, QueryParameter(name="from")] = None,
-    end: Annotated[Instant | None, QueryParameter(name="to")] = None,
+    start: From = None,
+    end: To = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     after: After = None,
 ) -> Page[QuoteRow]:
     """Read every quote that was kept for a market, oldest first."""
     await desk.fresh("prices", after)
-    return await prices.history(desk.db, market_id, start, end, limit, cursor)
+    return await prices.history(
+        desk.db, market_id, instant(start, "from"), instant(end, "to"), limit, cursor
+    )
 
 
 ROUTES = [record_odds, read_odds, read_odds_history]

@@ -19,6 +19,9 @@ from domain.refusals import Refusal
 PROBLEM_JSON: Final = "application/problem+json"
 SERVER_ERROR: Final = 500
 _UNKNOWN_FIELD: Final = re.compile(r"unknown field `(.*)`")
+_NAMES_OUTSIDE: Final = {"key": "Idempotency-Key", "start": "from", "end": "to"}
+"""What clients call the parameters that have other names in Python."""
+
 _log = logging.getLogger("fairbook.api")
 
 
@@ -80,6 +83,7 @@ _DESCRIPTIONS: Final = {
     405: "Not a method of this address",
     409: "Conflicts with what has happened",
     413: "The body is too large",
+    415: "The body is not JSON",
     422: "Refused by a rule, which `type` names",
     503: "A dependency is down or too many requests wait; see Retry-After",
 }
@@ -97,6 +101,11 @@ def responses(*more: int) -> dict[int, ResponseSpec]:
         )
         for status in statuses
     }
+
+
+def responses_to_body(*more: int) -> dict[int, ResponseSpec]:
+    """Document the problems that a route may answer that reads a body."""
+    return responses(413, 415, *more)
 
 
 def _plain(status: int, detail: str = "") -> Members:
@@ -134,15 +143,23 @@ def _of_framework(error: HTTPException) -> tuple[Members, Headers]:
     extra = error.extra if isinstance(error.extra, list) else []
     if errors := [_field_error(each) for each in extra if isinstance(each, dict)]:
         members["errors"] = errors
+        members["detail"] = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
     return members, {k: v for k, v in (error.headers or {}).items() if k.lower() == "allow"}
 
 
 def _field_error(extra: dict[str, Any]) -> dict[str, str]:
     message = str(extra.get("message", "is not acceptable"))
-    field = str(extra.get("key", "data"))
-    if unknown := _UNKNOWN_FIELD.search(message):
-        field = unknown[1] if field == "data" else f"{field}.{unknown[1]}"
-    return {"field": "body" if field == "data" else field, "message": message}
+    field = str(extra.get("key", "body"))
+    if field == "data":
+        # The framework's name for a body that is missing.
+        return {"field": "body", "message": "a JSON body is needed"}
+    if message.startswith("Expected `str` matching regex"):
+        message = "has characters that are not allowed here"
+    if extra.get("source") != "body":
+        field = _NAMES_OUTSIDE.get(field, field)
+    elif unknown := _UNKNOWN_FIELD.search(message):
+        field = unknown[1] if field == "body" else f"{field}.{unknown[1]}"
+    return {"field": field, "message": message}
 
 
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
