@@ -31,8 +31,11 @@ from application.log import (
 from domain.events import Recorded
 from domain.streams import State, evolve
 
-KEY_TAKEN = "FB001"
-"""SQLSTATE that `ledger_append` raises when a command of the batch has a record."""
+KEY_TAKEN: Final = "FB001"
+"""SQLSTATE that `ledger_append` raises when a refused command of the batch has a record."""
+
+COMMANDS_KEY: Final = "ledger_commands_key"
+"""Name of the constraint that an accepted command violates when it has a record."""
 
 _GIVE_UP: Final[dict[str, Any]] = {
     "connect_timeout": 5,
@@ -198,7 +201,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        if error.sqlstate == KEY_TAKEN:
+        if error.sqlstate == KEY_TAKEN or error.diag.constraint_name == COMMANDS_KEY:
             raise KeyTaken from error
         if isinstance(error, psycopg.errors.UniqueViolation):
             raise StreamConflict(str(error)) from error
