@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from msgspec import Struct
 from fairbook.client import LedgerClient, in_flight
 from fairbook.demo.book import Settled
 from fairbook.demo.run import Funds, Played
+from fairbook.replay import run_replay
 from read_models.journal import TrialBalance
 from read_models.markets import SettlementRow
 
@@ -32,6 +33,7 @@ class Findings(Struct, frozen=True):
     """What the ledger says after the season, and how it compares."""
 
     topics: Counter[str]
+    head: int
     trial_balance: TrialBalance
     checks: list[Check]
 
@@ -50,11 +52,11 @@ async def check(client: LedgerClient, played: Played, *, alone: bool) -> Finding
     trial_balance = await client.read(
         "/v1/audit/trial-balance", TrialBalance, after=played.last_position
     )
-    topics = await count_events(client, played)
+    topics, head = await count_events(client, played)
     checks = [balances, settlements, check_books(trial_balance)]
     if alone:
         checks += [check_log(topics, played), check_owed(trial_balance, played)]
-    return Findings(topics, trial_balance, checks)
+    return Findings(topics, head, trial_balance, checks)
 
 
 async def check_balances(client: LedgerClient, played: Played) -> Check:
@@ -125,15 +127,15 @@ def check_owed(trial_balance: TrialBalance, played: Played) -> Check:
     return _check("the books owe the customers what their accounts hold", differences)
 
 
-async def count_events(client: LedgerClient, played: Played) -> Counter[str]:
-    """Count the events since the run began, by topic, from the audit feed."""
+async def count_events(client: LedgerClient, played: Played) -> tuple[Counter[str], int]:
+    """Count the events since the run began, by topic, from the audit feed; and the last one's position."""
     topics: Counter[str] = Counter()
     after = played.first_position - 1
     while lines := await client.lines("/v1/audit/events", after=after, limit=EVENTS_IN_PAGE):
         heads = [msgspec.json.decode(line, type=_EventHead) for line in lines]
         topics.update(head.topic for head in heads)
         after = heads[-1].position
-    return topics
+    return topics, after
 
 
 def check_log(topics: Counter[str], played: Played) -> Check:
@@ -152,6 +154,26 @@ def check_log(topics: Counter[str], played: Played) -> Check:
     ]
     return _check(
         f"the log holds each of the {played.book.bets:,} accepted bets once, placed and settled",
+        differences,
+    )
+
+
+def check_replay(database_url: str, head: int, progress: Callable[[int, int], None]) -> Check:
+    """Fold the log up to position `head` anew and compare digests with every read model."""
+    report = run_replay(database_url, progress)
+    differences = list(report.wrong_accounts)
+    differences += [f"postings at position {each} do not balance" for each in report.unbalanced]
+    differences += [f"the log cannot be replayed: {report.failure}"] if report.failure else []
+    differences += [f"{model.name} differs" for model in report.models if not model.same]
+    differences += [
+        f"{model.name} stands at position {model.position} of {head}"
+        for model in report.models
+        if model.position < head
+    ]
+    digest = sum(table.hash for model in report.models for table in model.live) % 2**64
+    return _check(
+        f"a replay of {report.events:,} events gives the same digest as the read models "
+        f"({len(report.models)} models, {digest:016x})",
         differences,
     )
 

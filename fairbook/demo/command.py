@@ -16,11 +16,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from adapters.embedded import EmbeddedError
 from adapters.football_data import FootballDataError, Match, read_season
 from fairbook.client import LedgerClient, Refused, ServiceError, service_url
-from fairbook.demo.checks import Findings, check
+from fairbook.demo.checks import Findings, check, check_replay
 from fairbook.demo.report import show
 from fairbook.demo.run import Play, Played
 from fairbook.demo.service import Service, own_service
 from fairbook.demo.simulation import simulate_season
+from fairbook.progress import events_bar
 
 BETS: Final = 32_000
 SEED: Final = 1
@@ -68,6 +69,10 @@ def run(arguments: argparse.Namespace) -> int:
         season = _season(console, arguments)
         with _service(console, arguments) as service:
             played, findings = asyncio.run(_play(console, service, season, arguments))
+            if service.database_url is not None:
+                with events_bar(console, "replay") as progress:
+                    replay = check_replay(service.database_url, findings.head, progress)
+                findings.checks.append(replay)
             show(console, played, findings)
     except (EmbeddedError, FootballDataError, OSError, Refused, ServiceError) as error:
         console.print(f"fairbook demo: {error}", markup=False, highlight=False, soft_wrap=True)

@@ -6,12 +6,12 @@ import shutil
 import socket
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import httpx
 from msgspec import Struct
 
 from adapters.embedded import EmbeddedServers
@@ -95,10 +95,10 @@ def _wait_ready(url: str, program: Program) -> None:
 def _not_ready(url: str) -> str | None:
     """Ask the service whether it is ready: None, or what stands in the way."""
     try:
-        response = httpx.get(f"{url}/ready", timeout=START_SECONDS_MAX)
-    except httpx.TransportError as error:
+        with urllib.request.urlopen(f"{url}/ready", timeout=START_SECONDS_MAX):  # noqa: S310  our own URL
+            return None
+    except OSError as error:
         return str(error)
-    return None if response.is_success else response.text
 
 
 def _free_port() -> int:

@@ -1,6 +1,7 @@
 """Small seasons played and imported on a real service: servers, API and workers."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -64,6 +65,7 @@ def test_a_season_on_a_service_of_its_own_agrees_in_everything(
     assert status == 0, said
     assert "agrees balances equal the demo's own arithmetic (12 accounts)" in said
     assert "agrees the trial balance is zero in every currency (EUR 0, GBP 0)" in said
+    assert re.search(r"agrees a replay of [0-9,]+ events gives the same digest", said)
     assert "DISAGREES" not in said
 
 
