@@ -3,7 +3,7 @@
 import os
 import random
 import time
-from uuid import SafeUUID, UUID
+from uuid import UUID, SafeUUID
 
 _VERSION_7 = 0x7 << 76
 _VARIANT = 0x2 << 62
