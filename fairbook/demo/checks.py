@@ -10,8 +10,9 @@ import msgspec
 from msgspec import Struct
 
 from fairbook.client import LedgerClient, in_flight
+from fairbook.demo.answers import Funds
 from fairbook.demo.book import Settled
-from fairbook.demo.run import Funds, Played
+from fairbook.demo.run import Played
 from fairbook.replay import run_replay
 from read_models.journal import TrialBalance
 from read_models.markets import SettlementRow

@@ -26,7 +26,8 @@ from domain.commands import (
     Withdraw,
 )
 from domain.events import Leg
-from fairbook.client import LedgerClient, Problem, Receipt, Refused, ServiceError, in_flight
+from fairbook.client import LedgerClient, Receipt, Refused, ServiceError, in_flight
+from fairbook.demo.answers import BatchAnswer, Funds
 from fairbook.demo.book import Bet, Book, winner
 from fairbook.demo.season import Round, Snapshot, own_ids, rounds
 from fairbook.demo.tickets import Quota, Ticket
@@ -39,30 +40,6 @@ WITHDRAWN_SHARE: Final = 10
 POLL_SECONDS: Final = 0.05
 POLL_SECONDS_MAX: Final = 0.5
 SETTLEMENT_SECONDS_MAX: Final = 120.0
-
-
-class BatchItem(Struct, frozen=True):
-    """What became of one bet of a batch."""
-
-    bet_id: UUID | None = None
-    status: str | None = None
-    error: Problem | None = None
-
-
-class BatchAnswer(Struct, frozen=True):
-    """What became of a batch's bets, in order."""
-
-    results: list[BatchItem]
-    position: int
-
-
-class Funds(Struct, frozen=True):
-    """An account's balance; minor units of its currency."""
-
-    available_minor: int
-    in_play_minor: int
-    currency: str
-    position: int
 
 
 class Played(Struct):

@@ -3,14 +3,19 @@ from decimal import Decimal
 
 import pytest
 
+from adapters.football_data import Match
 from domain.money import check_odds
 from fairbook.demo.simulation import MOVES, TOWNS, chances, price, simulate_season
 
 
-def test_everyone_plays_everyone_home_and_away() -> None:
-    matches = simulate_season(seed=1)
-    assert len(matches) == 380
-    pairs = Counter((match.fixture.home, match.fixture.away) for match in matches)
+@pytest.fixture(scope="module")
+def season() -> list[Match]:
+    return simulate_season(seed=1)
+
+
+def test_everyone_plays_everyone_home_and_away(season: list[Match]) -> None:
+    assert len(season) == 380
+    pairs = Counter((match.fixture.home, match.fixture.away) for match in season)
     assert set(pairs) == {(home, away) for home in TOWNS for away in TOWNS if home != away}
     assert set(pairs.values()) == {1}
 
@@ -79,8 +84,8 @@ def test_a_price_is_the_chance_with_the_margin_on_top(
     assert price(chance, margin) == Decimal(odds)
 
 
-def test_goals_are_football_like() -> None:
-    scores = [match.score for match in simulate_season(seed=11) if match.score is not None]
+def test_goals_are_football_like(season: list[Match]) -> None:
+    scores = [match.score for match in season if match.score is not None]
     assert len(scores) == 380
     assert 2.2 < sum(score.home + score.away for score in scores) / 380 < 3.2
     assert sum(score.home for score in scores) > sum(score.away for score in scores)

@@ -1,0 +1,31 @@
+"""What the demo reads of the service's answers."""
+
+from uuid import UUID
+
+from msgspec import Struct
+
+from fairbook.client import Problem
+
+
+class BatchItem(Struct, frozen=True):
+    """What became of one bet of a batch."""
+
+    bet_id: UUID | None = None
+    status: str | None = None
+    error: Problem | None = None
+
+
+class BatchAnswer(Struct, frozen=True):
+    """What became of a batch's bets, in order."""
+
+    results: list[BatchItem]
+    position: int
+
+
+class Funds(Struct, frozen=True):
+    """An account's balance; minor units of its currency."""
+
+    available_minor: int
+    in_play_minor: int
+    currency: str
+    position: int
