@@ -145,7 +145,7 @@ def test_the_book_agrees_with_a_log_that_can_be_cut_off(capacity: int) -> None:
 
     Machine.capacity = capacity
     run_state_machine_as_test(
-        Machine, settings=settings(max_examples=60, stateful_step_count=40, deadline=None)
+        Machine, settings=settings(max_examples=40, stateful_step_count=30, deadline=None)
     )
 
 
