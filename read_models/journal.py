@@ -163,10 +163,9 @@ def _changes(batch: Batch) -> Iterable[Change]:
             rows.append((position, line, at, book, account_id, currency, detail, amount))
             key = (stretch, book, detail, currency)
             totals[key] = totals.get(key, 0) + amount
-    if not rows:
-        return
-    yield _POST, columns(rows)
-    yield _TOTAL, columns([(*key, amount) for key, amount in totals.items()])
+    if rows:
+        yield _POST, columns(rows)
+        yield _TOTAL, columns([(*key, amount) for key, amount in totals.items()])
     yield from _clock.changes(events)
 
 

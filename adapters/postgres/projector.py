@@ -69,7 +69,7 @@ class Projector:
         patience = RECONNECT_SECONDS[0]
         while not stop.is_set:
             try:
-                with self._session() as session:
+                with self.session() as session:
                     patience = RECONNECT_SECONDS[0]
                     session.follow(stop)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
@@ -78,7 +78,7 @@ class Projector:
                 patience = min(2 * patience, RECONNECT_SECONDS[1])
 
     @contextlib.contextmanager
-    def _session(self) -> Iterator["Session"]:
+    def session(self) -> Iterator["Session"]:
         create_live(self._database_url, [model.projection for model in self._models])
         with (
             connect(self._database_url) as reader,
@@ -111,7 +111,7 @@ class Session:
         while not stop.is_set:
             begun = time.monotonic()
             if self._standby and begun >= look_again:
-                self._take_over()
+                self.take_over()
                 look_again = begun + STANDBY_SECONDS
             match self.round():
                 case 0:
@@ -124,7 +124,7 @@ class Session:
                 case _:
                     pass
 
-    def _take_over(self) -> None:
+    def take_over(self) -> None:
         """Take the models that no other worker holds; the lock ends with this worker's connection."""
         for model in list(self._standby):
             row = self._writer.execute(_LOCK, (model.name,)).fetchone()

@@ -1,0 +1,360 @@
+"""What the read models answer, against what was done."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+from adapters.postgres.reader import Reader
+from domain.account import Account
+from domain.commands import (
+    CompleteSettlement,
+    CompleteWithdrawal,
+    QuoteBody,
+    RecordOdds,
+    SettleBets,
+    Withdraw,
+)
+from domain.refusals import InvalidInput
+from domain.streams import State, evolve
+from read_models import (
+    balances,
+    bets,
+    betting_totals,
+    exposure,
+    journal,
+    markets,
+    prices,
+    statement,
+)
+from tests.application.desk import Desk, a_desk, read_log
+from tests.builders import BOB, FIXTURE, OPERATOR
+from tests.read_models.business import follow, run_business
+
+pytestmark = pytest.mark.anyio
+
+NOBODY = UUID(int=0)
+
+
+@pytest.fixture
+async def desk(database_url: str) -> AsyncIterator[Desk]:
+    async with a_desk(database_url) as running:
+        yield running
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Reader]:
+    reader = Reader(database_url)
+    await reader.open()
+    yield reader
+    await reader.close()
+
+
+async def test_a_balance_is_what_was_moved(desk: Desk, db: Reader, database_url: str) -> None:
+    account_id = await desk.account(10_000)
+    placed = await desk.bet(account_id, await desk.market(), 1_000)
+    follow(database_url)
+    found = await balances.get(db, account_id)
+    assert found == balances.Balance(
+        account_id, "alice", "EUR", "main", None, 9_000, 1_000, 3, placed["position"]
+    )
+    assert await balances.get(db, NOBODY) is None
+
+
+async def test_accounts_come_in_pages(desk: Desk, db: Reader, database_url: str) -> None:
+    mine = [await desk.account() for _ in range(5)]
+    await desk.account(owner=BOB)
+    follow(database_url)
+    first = await balances.page(db, "alice", limit=3)
+    second = await balances.page(db, "alice", limit=3, cursor=first.next_cursor)
+    assert [row.account_id for row in (*first.items, *second.items)] == sorted(mine)
+    assert second.next_cursor is None
+    assert len((await balances.page(db)).items) == 6
+    for cursor in ("", "!", "AAAA", "kgYB", "é"):
+        with pytest.raises(InvalidInput):
+            await balances.page(db, cursor=cursor)
+
+
+async def test_a_statement_runs_on(desk: Desk, db: Reader, database_url: str) -> None:
+    account_id = await desk.account(10_000)
+    market_id = await desk.market()
+    bet_id = UUID((await desk.bet(account_id, market_id, 1_000, odds="2.5"))["bet_id"])
+    request = Withdraw(amount_minor=500, method="bank", reference="rent")
+    asked = await desk.ask(request, target=account_id)
+    await desk.ask(CompleteWithdrawal(), OPERATOR, target=UUID(asked["transfer_id"]))
+    await desk.score(market_id, 1, 0)
+    await desk.ask(SettleBets(bet_ids=[bet_id]), OPERATOR, target=market_id)
+    follow(database_url)
+    rows = (await statement.page(db, account_id)).items
+    shown = [(r.kind, r.amount_minor, r.available_after_minor, r.in_play_after_minor) for r in rows]
+    assert shown == [
+        ("settlement", 2_500, 11_000, 0),
+        ("withdrawal_completed", 0, 8_500, 1_000),
+        ("withdrawal_requested", -500, 8_500, 1_500),
+        ("stake", -1_000, 9_000, 1_000),
+        ("deposit", 10_000, 10_000, 0),
+    ]
+    assert [r.reference for r in rows[:3]] == [str(bet_id), "rent", "rent"]
+    for end in range(len(rows)):
+        assert rows[end].available_after_minor == sum(r.amount_minor for r in rows[end:])
+
+
+async def test_a_statement_comes_in_pages_and_by_time(
+    desk: Desk, db: Reader, database_url: str
+) -> None:
+    account_id = await desk.account()
+    for amount_minor in range(1, 8):
+        await desk.deposit(account_id, amount_minor)
+    follow(database_url)
+    everything = (await statement.page(db, account_id)).items
+    assert [row.amount_minor for row in everything] == [7, 6, 5, 4, 3, 2, 1]
+    first = await statement.page(db, account_id, limit=4)
+    second = await statement.page(db, account_id, limit=4, cursor=first.next_cursor)
+    assert (*first.items, *second.items) == tuple(everything)
+    start, end = everything[5].at, everything[1].at
+    between = await statement.page(db, account_id, start=start, end=end)
+    assert [row.amount_minor for row in between.items] == [5, 4, 3, 2]
+    later = datetime.now(UTC) + timedelta(days=1)
+    assert (await statement.page(db, account_id, start=later)).items == []
+    assert (await statement.page(db, account_id, end=start - timedelta(days=1))).items == []
+
+
+async def test_balances_at_every_moment(desk: Desk, db: Reader, database_url: str) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    other = await desk.account(1)
+    await run_business(desk, seed=5, steps=25)
+    follow(database_url)
+    log = read_log(database_url)
+    assert await statement.balance_as_of(db, other, 0) is None
+    assert await statement.balance_as_of(db, other, before) is None
+    assert await statement.balance_as_of(db, other, 1) == statement.BalanceAsOf(0, 0, 1, 1)
+    states: dict[UUID, State] = {}
+    for recorded in log.events:
+        state = evolve(states.get(recorded.stream_id), recorded.stream_id, recorded.event)
+        states[recorded.stream_id] = state
+        if isinstance(state, Account):
+            funds = (state.available_minor, state.in_play_minor, state.version)
+            expected = statement.BalanceAsOf(*funds, recorded.position)
+            then = await statement.balance_as_of(db, recorded.stream_id, recorded.position)
+            assert then == expected
+            at_that_time = await statement.balance_as_of(db, recorded.stream_id, recorded.at)
+            assert at_that_time is not None  # several events of a batch share their time
+            assert at_that_time.position >= recorded.position
+    for account_id, state in log.states.items():
+        shown = await balances.get(db, account_id)
+        if shown is not None:
+            account = log.account(account_id)
+            assert (shown.available_minor, shown.in_play_minor, shown.version) == (
+                account.available_minor,
+                account.in_play_minor,
+                state.version,
+            )
+
+
+async def test_bets_are_found_by_all_that_names_them(
+    desk: Desk, db: Reader, database_url: str
+) -> None:
+    mine, his = await desk.account(10_000), await desk.account(10_000, owner=BOB)
+    one, two = await desk.market(), await desk.market()
+    placed = [await desk.bet(mine, one, 100 + n) for n in range(3)]
+    placed.append(await desk.bet(mine, two, 200))
+    placed.append(await desk.bet(his, one, 300, owner=BOB))
+    ids = [UUID(each["bet_id"]) for each in placed]
+    await desk.score(two, 0, 1)
+    await desk.ask(SettleBets(bet_ids=[ids[3]]), OPERATOR, target=two)
+    follow(database_url)
+
+    async def found(**filters: object) -> list[UUID]:
+        page = await bets.page(db, **filters)  # type: ignore[arg-type]
+        return [bet.bet_id for bet in page.items]
+
+    newest_first = ids[::-1]
+    assert await found() == newest_first
+    assert await found(owner="alice") == newest_first[1:]
+    assert await found(account_id=his) == [ids[4]]
+    assert await found(market_id=one) == [ids[4], *ids[2::-1]]
+    assert await found(market_id=one, owner="bob") == [ids[4]]
+    assert await found(status="lost") == [ids[3]]
+    assert await found(status="open", market_id=two) == []
+    first = await bets.page(db, market_id=one, limit=2)
+    second = await bets.page(db, market_id=one, limit=2, cursor=first.next_cursor)
+    assert [b.bet_id for b in (*first.items, *second.items)] == [ids[4], *ids[2::-1]]
+    settled = await bets.get(db, ids[3])
+    assert settled is not None
+    assert (settled.status, settled.return_minor, settled.settled_at is None) == ("lost", 0, False)
+    assert settled.legs == [bets.BetLeg(two, "home", Decimal("2.5"), "lost")]
+    open_bet = await bets.get(db, ids[0])
+    assert open_bet is not None
+    assert (open_bet.return_minor, open_bet.legs[0].result) == (None, None)
+    assert await bets.get(db, NOBODY) is None
+
+
+async def test_open_bets_are_paged_in_the_order_of_their_ids(
+    desk: Desk, db: Reader, database_url: str
+) -> None:
+    account_id, market_id = await desk.account(10_000), await desk.market()
+    ids = sorted([UUID((await desk.bet(account_id, market_id, 1))["bet_id"]) for _ in range(5)])
+    follow(database_url)
+    assert await bets.open_ids(db, market_id, None, 3) == ids[:3]
+    assert await bets.open_ids(db, market_id, ids[2], 3) == ids[3:]
+    await desk.score(market_id, 1, 0)
+    await desk.ask(SettleBets(bet_ids=ids[1:4]), OPERATOR, target=market_id)
+    follow(database_url)
+    assert await bets.open_ids(db, market_id) == [ids[0], ids[4]]
+
+
+async def test_a_market_from_opening_to_settlement(
+    desk: Desk, db: Reader, database_url: str
+) -> None:
+    account_id, market_id = await desk.account(10_000), await desk.market()
+    await desk.market()
+    bet_ids = [
+        UUID((await desk.bet(account_id, market_id, 100, selection_id=side))["bet_id"])
+        for side in ("home", "away")
+    ]
+    follow(database_url)
+    market = await markets.get(db, market_id)
+    assert market is not None
+    assert market.fixture == FIXTURE
+    assert (market.status, market.score) == ("open", None)
+    assert [s.result for s in market.selections] == [None, None, None]
+    assert await markets.unsettled(db) == []
+    declared = await desk.score(market_id, 2, 1)
+    await desk.ask(SettleBets(bet_ids=bet_ids[:1]), OPERATOR, target=market_id)
+    follow(database_url)
+    assert await markets.unsettled(db) == [(market_id, declared["position"])]
+    halfway = await markets.settlement(db, market_id)
+    assert halfway is not None
+    assert (halfway.open_bets, halfway.settled_bets, halfway.progress) == (1, 1, 0.5)
+    await desk.ask(SettleBets(bet_ids=bet_ids[1:]), OPERATOR, target=market_id)
+    done = await desk.ask(CompleteSettlement(), OPERATOR, target=market_id)
+    follow(database_url)
+    market = await markets.get(db, market_id)
+    assert market is not None
+    assert [s.result for s in market.selections] == ["won", "lost", "lost"]
+    assert (market.status, market.position) == ("settled", done["position"])
+    assert market.settlement.completed
+    assert [(t.bets, t.stake_minor, t.return_minor) for t in market.settlement.totals] == [
+        (2, 200, 250)
+    ]
+    assert await markets.unsettled(db) == []
+    settlement = await markets.settlement(db, market_id)
+    assert settlement is not None
+    assert (settlement.completed, settlement.open_bets, settlement.progress) == (True, 0, 1.0)
+    assert await markets.settlement(db, NOBODY) is None
+
+
+async def test_markets_are_listed_and_found(desk: Desk, db: Reader, database_url: str) -> None:
+    ids = sorted([await desk.market() for _ in range(3)])
+    await desk.score(ids[1], 0, 0)
+    follow(database_url)
+    first = await markets.page(db, sport="football", limit=2)
+    second = await markets.page(db, sport="football", limit=2, cursor=first.next_cursor)
+    assert [m.market_id for m in (*first.items, *second.items)] == ids
+    assert [m.market_id for m in (await markets.page(db, status="resulted")).items] == [ids[1]]
+    assert (await markets.page(db, sport="chess")).items == []
+    assert (await markets.page(db, starts_after=FIXTURE.starts_at)).items == []
+    assert FIXTURE.fixture_id is not None
+    assert await markets.find(db, FIXTURE.fixture_id, "1X2") in ids
+    assert await markets.find(db, FIXTURE.fixture_id, "OU", Decimal("2.5")) is None
+
+
+async def test_exposure_is_what_each_outcome_costs(
+    desk: Desk, db: Reader, database_url: str
+) -> None:
+    account_id, market_id = await desk.account(10_000), await desk.market()
+    home = await desk.bet(account_id, market_id, 100, odds="3", selection_id="home")
+    await desk.bet(account_id, market_id, 50, odds="2", selection_id="away")
+    follow(database_url)
+    found = await exposure.of_market(db, market_id)
+    assert found is not None
+    (euro,) = found.currencies
+    profits = {o.selection_id: o.house_profit_minor for o in euro.outcomes}
+    assert profits == {"home": 150 - 300, "draw": 150, "away": 150 - 100}
+    assert (euro.bets, euro.stake_minor, euro.worst_case_minor) == (2, 150, -150)
+    await desk.score(market_id, 1, 0)
+    await desk.ask(SettleBets(bet_ids=[UUID(home["bet_id"])]), OPERATOR, target=market_id)
+    follow(database_url)
+    found = await exposure.of_market(db, market_id)
+    assert found is not None
+    (euro,) = found.currencies
+    assert (euro.bets, euro.stake_minor) == (1, 50)
+    assert euro.settled == exposure.SettledSums(1, 100, 300, -200)
+    assert await exposure.of_market(db, NOBODY) is None
+
+
+async def test_totals_of_a_day(desk: Desk, db: Reader, database_url: str) -> None:
+    account_id, market_id = await desk.account(10_000), await desk.market()
+    placed = [await desk.bet(account_id, market_id, 100, odds="3") for _ in range(3)]
+    await desk.score(market_id, 1, 0)
+    bet_ids = [UUID(each["bet_id"]) for each in placed[:2]]
+    await desk.ask(SettleBets(bet_ids=bet_ids), OPERATOR, target=market_id)
+    follow(database_url)
+    (day,) = (await betting_totals.page(db)).items
+    today = datetime.now(UTC).date()
+    key = (today, "EUR", "football", "1X2")
+    assert day == betting_totals.DayTotals(*key, 3, 300, 2, 200, 600, -400)
+    assert (await betting_totals.page(db, start=today + timedelta(days=2))).items == []
+
+
+async def test_the_trial_balance_is_zero_at_every_position_and_time(
+    desk: Desk, db: Reader, database_url: str
+) -> None:
+    await run_business(desk, seed=3, steps=25)
+    follow(database_url)
+    log = read_log(database_url)
+    now = await journal.trial_balance(db)
+    assert now.check_minor == {"EUR": 0}
+    assert await journal.trial_balance(db, log.events[-1].position) == now
+    assert await journal.trial_balance(db, log.events[-1].at) == now
+    assert (await journal.trial_balance(db, 0)).rows == []
+    assert (await journal.trial_balance(db, log.events[0].at - timedelta(seconds=1))).rows == []
+    for recorded in log.events:
+        then = await journal.trial_balance(db, recorded.position)
+        assert set(then.check_minor.values()) <= {0}
+        entry = await journal.entry(db, recorded.position)
+        assert sum(line.amount_minor for line in entry) == 0
+    account_id = next(r.stream_id for r in log.events if r.event.topic == "account.opened")
+    first = await journal.entries(db, account_id, limit=3)
+    second = await journal.entries(db, account_id, limit=500, cursor=first.next_cursor)
+    lines = [*first.items, *second.items]
+    assert {line.account_id for line in lines} == {account_id}
+    assert [(x.position, x.line) for x in lines] == sorted({(x.position, x.line) for x in lines})
+    everything = await journal.entries(db, limit=10_000)
+    assert len(everything.items) > len(lines)
+
+
+async def test_prices_latest_and_past(desk: Desk, db: Reader, database_url: str) -> None:
+    market_id, at = await desk.market(), datetime.now(UTC)
+
+    async def quote(odds: str, seconds: int) -> None:
+        body = QuoteBody(
+            bookmaker="Ladder",
+            market_id=market_id,
+            selection_id="home",
+            odds=Decimal(odds),
+            at=at - timedelta(seconds=seconds),
+            closing=odds == "2.2",
+        )
+        await desk.ask(RecordOdds(quotes=[body]), OPERATOR)
+
+    await quote("2.1", 10)
+    await quote("2.2", 5)
+    await quote("2.3", 7)  # came late
+    follow(database_url)
+    (price,) = await prices.latest(db, market_id)
+    assert (price.odds, price.closing, price.at) == (
+        Decimal("2.2"),
+        True,
+        at - timedelta(seconds=5),
+    )
+    past = await prices.history(db, market_id)
+    assert [quote.odds for quote in past.items] == [Decimal("2.1"), Decimal("2.3"), Decimal("2.2")]
+    first = await prices.history(db, market_id, limit=1)
+    second = await prices.history(db, market_id, limit=2, cursor=first.next_cursor)
+    assert (*first.items, *second.items) == tuple(past.items)
+    since = await prices.history(db, market_id, start=at - timedelta(seconds=7), end=at)
+    assert [quote.odds for quote in since.items] == [Decimal("2.3"), Decimal("2.2")]
+    assert await prices.latest(db, NOBODY) == []
