@@ -1,8 +1,7 @@
-"""A second database beside the usual one."""
+"""Two databases that all tests of the ledger share, emptied for each: making a database takes longer than most tests."""
 
 import os
 import secrets
-from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -10,12 +9,32 @@ import pytest
 from adapters.embedded import EmbeddedServers
 
 
+def emptied(servers: EmbeddedServers, name: str) -> str:
+    """Make the database if it is not there, drop what is in it, and give its address."""
+    with psycopg.connect(servers.urls.database, autocommit=True) as server:
+        if not server.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).rowcount:
+            server.execute(f"CREATE DATABASE {name}")
+        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    url = servers.urls.database.rpartition("/")[0] + "/" + name
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
+    return url
+
+
+@pytest.fixture(scope="session")
+def shared_name() -> str:
+    """A name that no other run has given to a database."""
+    return f"test_{os.getpid()}_{secrets.token_hex(4)}"
+
+
 @pytest.fixture
-def second_database_url(servers: EmbeddedServers) -> Iterator[str]:
-    """Another empty database of this test's own."""
-    name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
-    with psycopg.connect(servers.urls.database, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield servers.urls.database.rpartition("/")[0] + "/" + name
-    with psycopg.connect(servers.urls.database, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def database_url(servers: EmbeddedServers, shared_name: str) -> str:
+    """An empty database that no other test uses at the same time."""
+    return emptied(servers, shared_name)
+
+
+@pytest.fixture
+def second_database_url(servers: EmbeddedServers, shared_name: str) -> str:
+    """Another empty database beside it."""
+    return emptied(servers, shared_name + "_2")
