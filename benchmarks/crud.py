@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 SCRIPT: Final = Path(__file__).with_name("crud_bet.sql")
 CLIENTS: Final = (8, 32)
 _TPS: Final = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
+_DONE: Final = re.compile(r"^number of transactions actually processed: ([0-9]+)", re.MULTILINE)
 
 _CREATE: Final = """
 CREATE TABLE crud_account (id bigint PRIMARY KEY, balance_minor bigint NOT NULL);
@@ -43,8 +44,8 @@ def create(database_url: str) -> None:
             connection.execute(statement.encode())
 
 
-def transactions_per_second(database_url: str, clients: int, seconds: float) -> float:
-    """Run the peer for some seconds."""
+def transactions(database_url: str, clients: int, seconds: float) -> tuple[float, int]:
+    """Run the peer for some seconds; give transactions a second, and how many there were."""
     server = conninfo_to_dict(database_url)
     done = subprocess.run(
         [
@@ -59,10 +60,10 @@ def transactions_per_second(database_url: str, clients: int, seconds: float) -> 
         text=True,
         check=False,
     )
-    found = _TPS.search(done.stdout)
-    if done.returncode or found is None:
+    rate, count = _TPS.search(done.stdout), _DONE.search(done.stdout)
+    if done.returncode or rate is None or count is None:
         raise RuntimeError(f"pgbench failed: {done.stderr}")
-    return float(found[1])
+    return float(rate[1]), int(count[1])
 
 
 def _program() -> str:

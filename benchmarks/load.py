@@ -59,6 +59,7 @@ class Figures(Struct, kw_only=True):
     p95: float
     p99: float
     max: float
+    generator_cpu_seconds: float
     generator_core_share: float
 
     @property
@@ -180,7 +181,7 @@ async def _drive(spec: Spec) -> Figures:
         connection.send()
     async with asyncio.timeout(spec.warm_up_seconds + spec.seconds + PATIENCE_SECONDS):
         await asyncio.gather(*ends)
-    share = (_cpu_seconds() - cpu) / (perf_counter() - wall)
+    cpu, wall = _cpu_seconds() - cpu, perf_counter() - wall
     times = sorted(run.latencies) or [0.0]
 
     def quantile(share_below: float) -> float:
@@ -198,7 +199,8 @@ async def _drive(spec: Spec) -> Figures:
         p95=quantile(0.95),
         p99=quantile(0.99),
         max=quantile(1),
-        generator_core_share=share,
+        generator_cpu_seconds=cpu,
+        generator_core_share=cpu / wall,
     )
 
 

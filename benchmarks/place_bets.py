@@ -5,6 +5,7 @@ Authentication, Idempotency-Key, funds, market and limit checks are on, as are f
 keep all read models up. Afterwards the log and the read models are compared with what was acknowledged.
 """
 
+import os
 import random
 import secrets
 import statistics
@@ -103,6 +104,7 @@ class Rounds(Struct):
     """Every round of everything."""
 
     crud: dict[int, list[float]] = msgspec.field(default_factory=dict)
+    crud_cpu_us: list[float] = []
     single: list[Loaded] = []
     batch: list[Loaded] = []
     disk: list[Flushes] = []
@@ -147,9 +149,12 @@ def measure(short: bool) -> Outcome:  # noqa: FBT001  the one switch that every 
             loads = Loads(service, seeds)
 
             def peer(clients: int) -> None:
-                tps = crud.transactions_per_second(crud_url, clients, seconds)
+                before = _crud_cpu_seconds(pids["postgres"])
+                tps, count = crud.transactions(crud_url, clients, seconds)
+                cpu = 1e6 * (_crud_cpu_seconds(pids["postgres"]) - before) / count
                 found.crud.setdefault(clients, []).append(tps)
-                say(f"  CRUD, {clients} clients: {tps:,.0f}/s")
+                found.crud_cpu_us.append(cpu)
+                say(f"  CRUD, {clients} clients: {tps:,.0f}/s; processor µs a bet: all {cpu:.0f}")
 
             def single() -> None:
                 found.single.append(_loaded(loads.single, seconds, watch, pids))
@@ -183,6 +188,12 @@ def measure(short: bool) -> Outcome:  # noqa: FBT001  the one switch that every 
     return Outcome(_findings(found, honest), details)
 
 
+def _crud_cpu_seconds(postgres: int) -> float:
+    """Processor time of PostgreSQL, and of pgbench once it has ended."""
+    mine = os.times()
+    return usage.cpu_seconds(postgres) + mine.children_user + mine.children_system
+
+
 def _loaded(
     load: Callable[[float], Figures], seconds: float, watch: LagWatch, pids: dict[str, int]
 ) -> Loaded:
@@ -194,6 +205,8 @@ def _loaded(
         name: 1e6 * (usage.cpu_seconds(pid) - before[name]) / max(1, figures.accepted)
         for name, pid in pids.items()
     }
+    cpu["generator"] = 1e6 * figures.generator_cpu_seconds / max(1, figures.accepted)
+    cpu["all"] = sum(cpu.values())
     return Loaded(figures, lag, cpu)
 
 
@@ -278,11 +291,27 @@ def _findings(found: Rounds, honest: Honest) -> list[Finding]:
             "s",
             5.0,
         ),
+        *_processor_time(found),
         plain("fdatasync of 4 KiB, p50", statistics.median(e.p50 for e in found.disk), "ms"),
         plain("  p99", disk, "ms"),
         plain("cores that others used meanwhile", statistics.median(found.others_cores), "cores"),
         plain("load generator", 100 * max(e.generator_core_share for e in single), "% of a core"),
         true(f"{honest.acknowledged:,} acknowledged bets are in the log", holds=honest.holds),
+    ]
+
+
+def _processor_time(found: Rounds) -> list[Finding]:
+    """What a bet costs the machine, everything counted: the service, PostgreSQL, and what makes the load."""
+    crud_us = statistics.median(found.crud_cpu_us)
+    return [
+        beside(
+            f"processor time of {name}, everything counted",
+            statistics.median(each.cpu_us_per_bet["all"] for each in loads),
+            "µs",
+            "CRUD:",
+            crud_us,
+        )
+        for name, loads in (("a single bet", found.single), ("a bet of a batch", found.batch))
     ]
 
 
