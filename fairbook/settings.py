@@ -17,6 +17,7 @@ PORT_MAX = 65_535
 
 _OWN_VARIABLES = frozenset(
     {
+        "FAIRBOOK_DATA",  # where the tests and the demo look for real data
         "FAIRBOOK_ENV",
         "FAIRBOOK_HOME",
         "FAIRBOOK_HOST",

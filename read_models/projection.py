@@ -180,10 +180,9 @@ class Batch:
         """The last event and the state of every account that has events in this batch."""
         return {r.stream_id.int: (r, state) for r, _, state in self.accounts}
 
-    def states_of(self, kind: type[Event]) -> dict[UUID, State]:
-        """Give the states of the streams that have events of this type here, after the last of them."""
-        folded = fold_states(self.of(kind), self._history)
-        return {recorded.stream_id: state for recorded, _, state in folded}
+    def folds_of(self, kind: type[Event]) -> list[tuple[Recorded, Event, State]]:
+        """Give every event of this type, with its stream's state after it."""
+        return fold_states(self.of(kind), self._history)
 
     # ---- sums over bets that are alike, for the models that only count
 

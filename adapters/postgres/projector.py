@@ -23,10 +23,12 @@ from adapters.postgres.stop import Stop
 from adapters.postgres.tracking import Moved
 from read_models.projection import Batch, Projection
 
-BATCH_EVENTS: Final = 4_000
+BATCH_EVENTS: Final = 8_000
 STATES_IN_MEMORY: Final = 200_000
 POLL_SECONDS: Final = 0.5  # in case a notification is lost
-REST_SECONDS: Final = (0.02, 0.1)  # between rounds under load: larger batches cost less an event
+# Between rounds under load: a larger batch costs less an event, and an account that has several shows them at once.
+REST_SECONDS: Final = (0.02, 0.5)
+REST_FACTOR: Final = 3.0
 STANDBY_SECONDS: Final = 1.0  # how often to see whether another worker has left a model
 RECONNECT_SECONDS: Final = (0.1, 5.0)
 RETRY_FAULT_SECONDS: Final = (1.0, 60.0)
@@ -119,8 +121,8 @@ class Session:
                     for _ in self._listener.notifies(timeout=0):
                         pass
                 case events if events < BATCH_EVENTS:
-                    took = time.monotonic() - begun
-                    stop.wait(min(max(took, REST_SECONDS[0]), REST_SECONDS[1]))
+                    rest = REST_FACTOR * (time.monotonic() - begun)
+                    stop.wait(min(max(rest, REST_SECONDS[0]), REST_SECONDS[1]))
                 case _:
                     pass
 

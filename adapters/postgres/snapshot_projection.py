@@ -24,14 +24,19 @@ _KEEP = over(
 )
 
 
+EVERY: Final = 64
+"""Versions between two snapshots of a stream: whoever needs a state folds fewer events than this onto its snapshot."""
+
+
 def _changes(batch: Batch) -> Iterable[Change]:
-    states: list[tuple[UUID, State]] = [
-        (last.stream_id, state) for last, state in batch.last_of_accounts.values()
-    ]
-    states += batch.states_of(OddsSnapshotTaken).items()
+    due: dict[UUID, State] = {
+        recorded.stream_id: state
+        for recorded, _, state in (*batch.accounts, *batch.folds_of(OddsSnapshotTaken))
+        if state.version % EVERY == 0
+    }
     rows: list[tuple[Any, ...]] = [
         (stream_id, state.version, shape_of(state), encode_snapshot(state))
-        for stream_id, state in states
+        for stream_id, state in due.items()
     ]
     if rows:
         yield _KEEP, columns(rows)
