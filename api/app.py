@@ -13,7 +13,13 @@ from litestar.openapi.spec import Components, SecurityScheme
 from api import accounts, audit, bets, docs, health, markets, odds, problems
 from api.auth import Tokens, check_request
 from api.desk import Desk
-from api.exact import DecimalsAreNumbers, ExactRequest, ExactResponse
+from api.exact import (
+    DecimalsAreNumbers,
+    ExactRequest,
+    ExactResponse,
+    TuplesAreLists,
+    UnknownFieldsAreRefused,
+)
 from api.express import BetLane
 from api.front import Asgi, Front
 from api.health import Probes
@@ -58,7 +64,7 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> Front:
         },
         request_class=ExactRequest,
         response_class=ExactResponse,
-        plugins=[DecimalsAreNumbers()],
+        plugins=[DecimalsAreNumbers(), TuplesAreLists(), UnknownFieldsAreRefused()],
         exception_handlers=problems.HANDLERS,
         lifespan=[lifespan],
         openapi_config=OpenAPIConfig(

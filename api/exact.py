@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
+from litestar._openapi.schema_generation.plugins.struct import StructSchemaPlugin
 from litestar.exceptions import ClientException, HTTPException, InternalServerException
 from litestar.exceptions import ValidationException as Invalid
 from litestar.openapi.spec import OpenAPIType, Schema
@@ -106,3 +107,31 @@ class DecimalsAreNumbers(OpenAPISchemaPlugin):
         """Give the schema of a number."""
         del field_definition, schema_creator
         return Schema(type=OpenAPIType.NUMBER)
+
+
+class UnknownFieldsAreRefused(StructSchemaPlugin):
+    """Tells the OpenAPI document so, of the bodies that refuse them."""
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        """Tell whether this is a struct that refuses unknown fields."""
+        config = getattr(field_definition.annotation, "__struct_config__", None)
+        return config is not None and bool(config.forbid_unknown_fields)
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        """Give the struct's schema, closed."""
+        schema = super().to_openapi_schema(field_definition, schema_creator)
+        schema.additional_properties = False
+        return schema
+
+
+class TuplesAreLists(OpenAPISchemaPlugin):
+    """Tells the OpenAPI document so: it takes the … of tuple[X, ...] for a type."""
+
+    def is_plugin_supported_field(self, field_definition: FieldDefinition) -> bool:
+        """Tell whether this is a tuple of any length."""
+        return field_definition.origin is tuple and field_definition.args[-1] is ...
+
+    def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: Any) -> Schema:
+        """Give the schema of a list."""
+        items = FieldDefinition.from_annotation(field_definition.args[0])
+        return Schema(type=OpenAPIType.ARRAY, items=schema_creator.for_field_definition(items))

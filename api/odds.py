@@ -90,7 +90,10 @@ async def read_odds(
 ) -> Page[PriceRow]:
     """Read the latest price of each selection by bookmaker."""
     await desk.fresh("prices", after)
-    return Page(await prices.latest(desk.db, market_id), None)
+    shown = await prices.latest(desk.db, market_id)
+    if not shown:
+        await _check_exists(market_id, desk, after)
+    return Page(shown, None)
 
 
 @get("/markets/{market_id:uuid}/odds/history", responses=responses(404, 422))
@@ -105,9 +108,18 @@ async def read_odds_history(
 ) -> Page[QuoteRow]:
     """Read every quote that was kept for a market, oldest first."""
     await desk.fresh("prices", after)
-    return await prices.history(
+    page = await prices.history(
         desk.db, market_id, instant(start, "from"), instant(end, "to"), limit, cursor
     )
+    if not page.items:
+        await _check_exists(market_id, desk, after)
+    return page
+
+
+async def _check_exists(market_id: UUID, desk: Desk, after: int | None) -> None:
+    await desk.fresh("markets", after)
+    if await markets.get(desk.db, market_id) is None:
+        raise MarketNotFound
 
 
 ROUTES = [record_odds, read_odds, read_odds_history]

@@ -265,7 +265,9 @@ class Client:
         """Wait until a market's settlement is completed, and give it."""
 
         def completed() -> bool:
-            return bool(self.get(f"/v1/markets/{market_id}/settlement").ok()["completed"])
+            shown = self.get(f"/v1/markets/{market_id}/settlement")
+            # The view may not even show the market yet.
+            return shown.status != 404 and bool(shown.ok()["completed"])
 
         assert wait_until(completed, patience_seconds)
         return self.get(f"/v1/markets/{market_id}/settlement").ok()

@@ -1,6 +1,6 @@
 """Every route's answer, word by word, along one story."""
 
-from tests.api.golden import Golden
+from tests.api.goldens import Golden
 from tests.service import Client, People, bet_body, market_body
 
 
