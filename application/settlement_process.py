@@ -37,8 +37,10 @@ class OpenWork(Protocol):
     async def unsettled_markets(self, limit: int) -> Sequence[tuple[UUID, int]]:
         """Give markets with a result and no completed settlement, each with the result's position."""
 
-    async def open_bets(self, market_id: UUID, after: UUID | None, limit: int) -> Sequence[UUID]:
-        """Give open bets on a market in the order of their ids."""
+    async def open_bets(
+        self, market_id: UUID, after: int, limit: int
+    ) -> Sequence[tuple[UUID, int]]:
+        """Give the open bets on a market that were placed after a position, in order, each with its own."""
 
     async def bets_seen(self, position: int, timeout_seconds: float) -> bool:
         """Wait until the view of bets has seen every event up to a position."""
@@ -94,10 +96,11 @@ class SettlementProcess:
         if not await self._work.bets_seen(result_position, FRESH_SECONDS):
             _log.warning("the view of bets is behind; market %s waits", market_id)
             return False
-        last: UUID | None = None
-        while bet_ids := await self._work.open_bets(market_id, last, PAGE_BETS):
-            await self._ledger.submit(SettleBets(bet_ids=list(bet_ids)), SETTLER, target=market_id)
-            last = bet_ids[-1]
+        last = 0
+        while bets := await self._work.open_bets(market_id, last, PAGE_BETS):
+            due = SettleBets(bet_ids=[bet_id for bet_id, _ in bets])
+            await self._ledger.submit(due, SETTLER, target=market_id)
+            last = bets[-1][1]
         await self._ledger.submit(CompleteSettlement(), SETTLER, target=market_id)
         if len(self._completed) >= REMEMBERED_MARKETS:
             self._completed.clear()

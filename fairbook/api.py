@@ -91,8 +91,10 @@ class _Work:
     async def unsettled_markets(self, limit: int) -> Sequence[tuple[UUID, int]]:
         return await markets.unsettled(self._reader, limit)
 
-    async def open_bets(self, market_id: UUID, after: UUID | None, limit: int) -> Sequence[UUID]:
-        return await bets.open_ids(self._reader, market_id, after, limit)
+    async def open_bets(
+        self, market_id: UUID, after: int, limit: int
+    ) -> Sequence[tuple[UUID, int]]:
+        return await bets.open_on_market(self._reader, market_id, after, limit)
 
     async def bets_seen(self, position: int, timeout_seconds: float) -> bool:
         return await self._reader.wait_for("bets", position, timeout_seconds)

@@ -97,16 +97,23 @@ async def page(
     return page_of(rows, limit, lambda row: (row.position,))
 
 
-async def open_ids(
-    db: Db, market_id: UUID, after: UUID | None = None, limit: int = 500
-) -> list[UUID]:
-    """Give the ids of open bets with a leg on this market, in their order, after one of them."""
-    where = ["market_id = %(market_id)s"]
-    if after is not None:
-        where.append("bet_id > %(after)s")
-    sql = query("SELECT bet_id FROM open_bets", where, "ORDER BY bet_id LIMIT %(limit)s")
+_OPEN_ON_MARKET = """
+(SELECT b.bet_id, b.position FROM bets b
+ WHERE b.market_id = %(market_id)s AND b.position > %(after)s AND b.status = 'open'
+ ORDER BY b.position LIMIT %(limit)s)
+UNION
+(SELECT b.bet_id, f.position FROM bets_further_legs f JOIN bets b USING (bet_id)
+ WHERE f.market_id = %(market_id)s AND f.position > %(after)s AND b.status = 'open'
+ ORDER BY f.position LIMIT %(limit)s)
+ORDER BY 2 LIMIT %(limit)s"""
+
+
+async def open_on_market(
+    db: Db, market_id: UUID, after: int = 0, limit: int = 500
+) -> list[tuple[UUID, int]]:
+    """Give the open bets with a leg on this market that were placed after a position, in order, each with its own."""
     parameters = {"market_id": market_id, "after": after, "limit": limit}
-    return [row[0] for row in await db.rows(sql, parameters, _columns)]
+    return await db.rows(_OPEN_ON_MARKET, parameters, _columns)
 
 
 def _columns(*values: Any) -> tuple[Any, ...]:
@@ -137,8 +144,8 @@ def _bet(  # the columns of _SELECT
     return Bet(bet_id, account_id, owner, kind, side, shown, *rest)
 
 
-# ---- projection: the row of a bet has its first leg in columns, which is all that a single needs. `open_bets` is
-# apart so that no index of `bets` holds the status: settling a bet then changes its row and no index.
+# ---- projection: the row of a bet has its first leg in columns, which is all that a single needs. No index holds the
+# status: settling a bet changes its row and no index.
 
 _CREATE = """
 CREATE TABLE bets (
@@ -151,8 +158,7 @@ CREATE TABLE bets (
 CREATE TABLE bets_further_legs (
     market_id uuid NOT NULL, position bigint NOT NULL, bet_id uuid NOT NULL,
     PRIMARY KEY (market_id, position, bet_id)
-);
-CREATE TABLE open_bets (market_id uuid NOT NULL, bet_id uuid NOT NULL, PRIMARY KEY (market_id, bet_id))"""
+)"""
 
 _INDEX = """
 CREATE INDEX ON bets (position);
@@ -175,19 +181,12 @@ _PLACE_FURTHER = over(
     "INSERT INTO bets_further_legs (market_id, position, bet_id) SELECT * FROM {}",
     *("uuid", "bigint", "uuid"),
 )
-_OPEN = over("INSERT INTO open_bets (market_id, bet_id) SELECT * FROM {}", "uuid", "uuid")
 _SETTLE = over(
     """
     UPDATE bets b SET status = e.status, return_minor = e.returned, settled_at = e.at,
                       results = string_to_array(e.results, ' ')
     FROM {} AS e(bet_id, status, returned, at, results) WHERE b.bet_id = e.bet_id""",
     *("uuid", "text", "bigint", "timestamptz", "text"),
-)
-_CLOSE = over(
-    """
-    DELETE FROM open_bets o USING {} AS e(market_id, bet_id)
-    WHERE o.market_id = e.market_id AND o.bet_id = e.bet_id""",
-    *("uuid", "uuid"),
 )
 
 
@@ -204,23 +203,6 @@ def _changes(batch: Batch) -> Iterable[Change]:
                 ]
             ),
         )
-    closed = {r.stream_id.int: (r.stream_id, placed) for r, _, placed in batch.settled}
-    opened = [
-        (market_id, r.stream_id)
-        for r, event in batch.placed
-        if not closed.pop(r.stream_id.int, None)
-        for market_id in _markets(event)
-    ]
-    if opened:
-        yield _OPEN, columns(opened)
-    if closed:
-        rows = [(id_, bet_id) for bet_id, event in closed.values() for id_ in _markets(event)]
-        yield _CLOSE, columns(rows)
-
-
-def _markets(event: BetPlaced) -> Iterable[UUID]:
-    legs = event.legs
-    return (legs[0].market_id,) if len(legs) == 1 else {leg.market_id for leg in legs}
 
 
 def _place(batch: Batch) -> Iterable[Change]:
@@ -263,7 +245,7 @@ def _words(results: Iterable[SelectionResult]) -> str:
 
 PROJECTION = Projection(
     name="bets",
-    tables=("bets", "bets_further_legs", "open_bets"),
+    tables=("bets", "bets_further_legs"),
     create=_CREATE,
     index=_INDEX,
     follows=(BetPlaced, BetSettled),

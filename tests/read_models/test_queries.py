@@ -191,18 +191,20 @@ async def test_bets_are_found_by_all_that_names_them(
     assert await bets.get(db, NOBODY) is None
 
 
-async def test_open_bets_are_paged_in_the_order_of_their_ids(
+async def test_open_bets_on_a_market_are_paged_in_the_order_in_which_they_were_placed(
     desk: Desk, db: Reader, database_url: str
 ) -> None:
     account_id, market_id = await desk.account(10_000), await desk.market()
-    ids = sorted([UUID((await desk.bet(account_id, market_id, 1))["bet_id"]) for _ in range(5)])
+    ids = [UUID((await desk.bet(account_id, market_id, 1))["bet_id"]) for _ in range(5)]
     follow(database_url)
-    assert await bets.open_ids(db, market_id, None, 3) == ids[:3]
-    assert await bets.open_ids(db, market_id, ids[2], 3) == ids[3:]
+    first = await bets.open_on_market(db, market_id, 0, 3)
+    assert [bet_id for bet_id, _ in first] == ids[:3]
+    rest = await bets.open_on_market(db, market_id, first[-1][1], 3)
+    assert [bet_id for bet_id, _ in rest] == ids[3:]
     await desk.score(market_id, 1, 0)
     await desk.ask(SettleBets(bet_ids=ids[1:4]), OPERATOR, target=market_id)
     follow(database_url)
-    assert await bets.open_ids(db, market_id) == [ids[0], ids[4]]
+    assert [bet_id for bet_id, _ in await bets.open_on_market(db, market_id)] == [ids[0], ids[4]]
 
 
 async def test_a_market_from_opening_to_settlement(
