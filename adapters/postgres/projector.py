@@ -81,6 +81,7 @@ class Projector:
 
     @contextlib.contextmanager
     def session(self) -> Iterator["Session"]:
+        """Open connections to work with until the block ends."""
         create_live(self._database_url, [model.projection for model in self._models])
         with (
             connect(self._database_url) as reader,

@@ -1,0 +1,150 @@
+"""`fairbook project`, `rebuild` and `replay` as an operator calls them."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from adapters.postgres.schema import connect
+from adapters.postgres.snapshot_projection import PROJECTIONS
+from fairbook.cli import main
+from fairbook.replay import run_replay
+from tests.application.desk import a_desk
+from tests.builders import bet_placed
+from tests.read_models.business import append, follow, head, positions, run_business
+from tests.service import CHECKOUT
+
+
+@pytest.fixture
+def database_url(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database with a small business in it, named by the environment."""
+
+    async def run() -> None:
+        async with a_desk(database_url) as desk:
+            await run_business(desk, seed=9, steps=20)
+
+    asyncio.run(run())
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    return database_url
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_stops_cleanly_on_a_signal(database_url: str, number: signal.Signals) -> None:
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "fairbook", "project"],
+        env={**os.environ, "DATABASE_URL": database_url},
+        cwd=CHECKOUT,
+        stderr=subprocess.PIPE,
+    )
+    end = head(database_url)
+    give_up = time.monotonic() + 30
+    while not _are_at(database_url, end):
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+    asked = time.monotonic()
+    worker.send_signal(number)
+    _, said = worker.communicate(timeout=10)
+    assert worker.returncode == 0
+    assert time.monotonic() - asked < 5
+    assert b"Traceback" not in said
+
+
+def _are_at(database_url: str, position: int) -> bool:
+    with connect(database_url) as connection:
+        row = connection.execute("SELECT to_regclass('public.read_model_tracking')").fetchone()
+    if row is None or row[0] is None:
+        return False
+    return positions(database_url) == dict.fromkeys(PROJECTIONS, position)
+
+
+@pytest.mark.parametrize("command", ["project", "rebuild"])
+def test_an_unknown_model_is_refused(
+    database_url: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "balance"]) == 2
+    said = capsys.readouterr().err
+    assert "no read model balance" in said
+    assert "balances" in said
+
+
+def test_rebuild_says_what_it_did(database_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rebuild", "all"]) == 0
+    said = capsys.readouterr().out
+    assert f"{head(database_url)} events" in said
+    assert all(name in said for name in PROJECTIONS)
+    assert main(["rebuild", "bets", "prices", "bets"]) == 0
+
+
+def test_rebuild_fails_at_a_bad_event(
+    database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    append(database_url, "poisoned bet", bet_placed())
+    assert main(["rebuild", "all"]) == 1
+    assert "betting_totals" in capsys.readouterr().err
+
+
+def test_replay_finds_the_same(database_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    follow(database_url)
+    assert main(["replay"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("same") == len(PROJECTIONS)
+    assert "postings sum to zero at every position" in said
+
+
+def test_replay_of_an_empty_log(database_url: str) -> None:
+    with connect(database_url) as connection:
+        connection.execute("TRUNCATE ledger_events")
+    report = run_replay(database_url, lambda *_: None)
+    assert report.same
+    assert report.events == 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "models", "accounts"),
+    [
+        ("UPDATE balances SET available_minor = available_minor + 1", {"balances"}, 3),
+        ("UPDATE balances SET name = 'other'", {"balances"}, 0),
+        ("DELETE FROM bets WHERE position = (SELECT max(position) FROM bets)", {"bets"}, 0),
+        ("UPDATE journal SET amount_minor = 0 WHERE line = 1", {"journal"}, 0),
+        ("INSERT INTO ledger_snapshots VALUES (gen_random_uuid(), 1, '', '')", {"snapshots"}, 0),
+    ],
+)
+def test_replay_finds_what_was_altered(
+    database_url: str,
+    damage: str,
+    models: set[str],
+    accounts: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    follow(database_url)
+    with connect(database_url) as connection:
+        connection.execute(damage.encode())
+    report = run_replay(database_url, lambda *_: None)
+    assert {model.name for model in report.models if not model.same} == models
+    assert len(report.wrong_accounts) == accounts
+    assert not report.same
+    assert main(["replay"]) == 1
+    assert "DIFFERENT" in capsys.readouterr().out
+
+
+def test_replay_says_when_the_log_itself_is_broken(database_url: str) -> None:
+    follow(database_url)
+    end = head(database_url)
+    with connect(database_url) as connection:
+        connection.execute(
+            "UPDATE ledger_events SET state = '\\x00' WHERE notification_id = %s", (end,)
+        )
+    report = run_replay(database_url, lambda *_: None)
+    assert report.failure is not None
+    assert not report.same
+
+
+def test_replay_compares_each_model_where_it_is(database_url: str) -> None:
+    follow(database_url, ["bets", "balances"])
+    report = run_replay(database_url, lambda *_: None)
+    assert report.same
+    assert {model.name for model in report.models if model.position} == {"bets", "balances"}
