@@ -8,7 +8,6 @@ from adapters.postgres.projector import Projector
 from adapters.postgres.snapshot_projection import PROJECTIONS
 from adapters.postgres.stop import Stop
 from adapters.telemetry import set_up
-from adapters.telemetry import set_up
 from fairbook.settings import Settings
 
 GC_THRESHOLDS = (100_000, 50, 100)
@@ -35,8 +34,6 @@ def run(arguments: argparse.Namespace) -> int:
     set_up("fairbook-project")
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    set_up("fairbook-project")
-    set_up("fairbook-project")
     stop = Stop()
     stop.on_signals()
     names = arguments.names or PROJECTIONS
