@@ -1,19 +1,23 @@
 """Is it alive, is it ready, what does it measure."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
+from application.log import LogUnavailable
+
 LAG_ALLOWED: Final = 100_000
-"""Events that a view may be behind before the service calls itself not ready."""
+"""Events that a view may be behind before the service calls itself degraded."""
 
 PROBE_SECONDS: Final = 1.5
 
+Status = Literal["ready", "degraded", "not ready"]
 Probe = Callable[[], Awaitable[object]]
 
 
@@ -53,9 +57,13 @@ class Health(Struct, frozen=True):
 
 
 class Readiness(Struct, frozen=True):
-    """Each dependency with `ok` or what is wrong; each view with how many events it is behind."""
+    """Each dependency with `ok` or what is wrong; each view with how many events it is behind.
 
-    status: str
+    `degraded` is ready too: commands and the other views work, and taking every process out of service because one
+    view has stopped would stop them as well.
+    """
+
+    status: Status
     dependencies: dict[str, str]
     lag_events: dict[str, int]
     faults: dict[str, str]
@@ -84,9 +92,29 @@ class Probes:
                 each.model: f"at position {each.position}: {each.reason}"
                 for each in await self.views.faults()
             }
-        ready = all(answer == "ok" for answer in answers) and not faults
-        ready = ready and all(lag <= LAG_ALLOWED for lag in lags.values())
-        return Readiness("ready" if ready else "not ready", dependencies, lags, faults)
+        if not all(answer == "ok" for answer in answers):
+            status: Status = "not ready"
+        elif faults or any(lag > LAG_ALLOWED for lag in lags.values()):
+            status = "degraded"
+        else:
+            status = "ready"
+        return Readiness(status, dependencies, lags, faults)
+
+    async def metrics(self) -> bytes:
+        """Give the metrics as Prometheus text: this process's, and how far each view is behind the log."""
+        lines: list[str] = []
+        with contextlib.suppress(LogUnavailable):  # /ready tells
+            head, positions = await self.views.head(), await self.views.positions()
+            stopped = {each.model for each in await self.views.faults()}
+            lags = {name: max(0, head - at) for name, at in positions.items()}
+            lines += _gauge("fairbook_view_lag_events", lags)
+            lines += _gauge("fairbook_view_stopped", {n: int(n in stopped) for n in positions})
+        return self.metrics_text() + "".join(lines).encode()
+
+
+def _gauge(name: str, values: Mapping[str, int]) -> list[str]:
+    lines = [f'{name}{{model="{model}"}} {value}\n' for model, value in values.items()]
+    return [f"# TYPE {name} gauge\n", *lines]
 
 
 async def _ask(probe: Probe) -> str:
@@ -111,15 +139,15 @@ async def health() -> Health:
     responses={503: ResponseSpec(Readiness, generate_examples=False, description="Not ready")},
 )
 async def ready(probes: NamedDependency[Probes]) -> Response[Readiness]:
-    """Tell whether every dependency answers and no view has stopped or fallen far behind."""
+    """Tell whether every dependency answers, and which view has stopped or fallen far behind."""
     readiness = await probes.readiness()
-    return Response(readiness, status_code=200 if readiness.status == "ready" else 503)
+    return Response(readiness, status_code=503 if readiness.status == "not ready" else 200)
 
 
 @get("/metrics", media_type="text/plain")
 async def metrics(probes: NamedDependency[Probes]) -> Response[bytes]:
     """Show the metrics in Prometheus text form."""
-    return Response(probes.metrics_text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(await probes.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 ROUTES = [health, ready, metrics]

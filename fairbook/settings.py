@@ -1,6 +1,7 @@
 """What the environment may say, read once at the start of a process."""
 
 import difflib
+import json
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ Environment = Literal["development", "production"]
 
 ENVIRONMENTS: tuple[str, ...] = get_args(Environment)
 DEFAULT_PORT = 8080
+_URLS = "urls.json"
 PORT_MAX = 65_535
 
 _OWN_VARIABLES = frozenset(
@@ -76,21 +78,43 @@ class Settings:
         )
 
     def require_database_url(self) -> str:
-        """The URL of PostgreSQL; raises SettingsError when unset."""
+        """The URL of PostgreSQL: as set, else where `fairbook up` on this data folder runs it.
+
+        Raises SettingsError when there is neither.
+        """
         return self._required("DATABASE_URL", self.database_url)
 
     def require_nats_url(self) -> str:
-        """The URL of NATS; raises SettingsError when unset."""
+        """The URL of NATS, found in the same way; raises SettingsError when there is none."""
         return self._required("NATS_URL", self.nats_url)
 
-    @staticmethod
-    def _required(name: str, value: str | None) -> str:
+    def _required(self, name: str, value: str | None) -> str:
+        value = value or _read_urls(self.home).get(name)
         if value is None:
             raise SettingsError(
-                f"{name} is not set. `fairbook up` starts the servers and sets it for the API and "
-                f"the workers; elsewhere, set {name} to the server's URL."
+                f"{name} is not set, and no `fairbook up` has run on {self.home}. Start one, name "
+                f"its folder in FAIRBOOK_HOME, or set {name} to the server's URL."
             )
         return value
+
+
+def write_urls(home: Path, urls: Mapping[str, str]) -> None:
+    """Leave the servers' URLs for other commands on this data folder; they hold passwords."""
+    file = home / _URLS
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
+        json.dump(dict(urls), out, indent=1)
+
+
+def _read_urls(home: Path) -> dict[str, str]:
+    try:
+        urls: dict[str, str] = json.loads((home / _URLS).read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"{home / _URLS} cannot be read ({error}): start `fairbook up` again."
+        ) from error
+    return urls
 
 
 def _refuse_unknown(variables: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 from adapters.embedded import EmbeddedError, EmbeddedServers, ServerDied
 from fairbook.program import Program, UpError
 from fairbook.secret import made_signing_secret
-from fairbook.settings import Settings, SettingsError
+from fairbook.settings import Settings, SettingsError, write_urls
 from fairbook.token import mint
 
 POLL_SECONDS: Final = 0.1
@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
             _refuse_taken_port(settings)
             with EmbeddedServers(settings.home, report) as servers:
                 settings.home.mkdir(parents=True, exist_ok=True)
+                write_urls(settings.home, servers.urls.environment())
                 secret = made_signing_secret(settings)
                 programs = _programs(settings, servers, secret, arguments.api_processes)
                 with _running(programs, report):

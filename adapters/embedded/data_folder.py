@@ -24,7 +24,12 @@ class RunningServer(msgspec.Struct, frozen=True):
 
 
 class State(msgspec.Struct):
-    """What outlives a run: the same ports and passwords next time, and who was left running."""
+    """What outlives a run: the same ports and passwords next time, and who was left running.
+
+    `folder` tells a copy of a folder from the folder: what runs in the one is not the other's to stop.
+    """
+
+    folder: str = ""
 
     ports: dict[str, int] = {}
     passwords: dict[str, str] = {}
@@ -122,16 +127,21 @@ class DataFolder:
         return lock
 
     def _read_state(self) -> State:
+        folder = str(self.path)
         try:
-            return msgspec.json.decode(self._state_file.read_bytes(), type=State)
+            state = msgspec.json.decode(self._state_file.read_bytes(), type=State)
         except FileNotFoundError:
-            return State()
+            return State(folder=folder)
         except msgspec.DecodeError as error:
             self.close()
             raise EmbeddedError(
                 f"{self._state_file} is damaged ({error}). It holds the servers' passwords: restore "
                 "it from a backup, or move the whole folder away to begin anew."
             ) from error
+        if state.folder not in ("", folder):
+            state.running, state.ports = {}, {}
+        state.folder = folder
+        return state
 
 
 def _is_free(port: int) -> bool:

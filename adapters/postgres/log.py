@@ -34,8 +34,8 @@ from domain.streams import State, evolve
 KEY_TAKEN: Final = "FB001"
 """SQLSTATE that `ledger_append` raises when a refused command of the batch has a record."""
 
-COMMANDS_KEY: Final = "ledger_commands_key"
-"""Name of the constraint that an accepted command violates when it has a record."""
+COMMANDS_SUFFIX: Final = "_commands"
+"""How the table's name ends whose primary key an accepted command violates when it has a record."""
 
 _GIVE_UP: Final[dict[str, Any]] = {
     "connect_timeout": 5,
@@ -201,9 +201,11 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except psycopg.Error as error:
-        if error.sqlstate == KEY_TAKEN or error.diag.constraint_name == COMMANDS_KEY:
+        if error.sqlstate == KEY_TAKEN:
             raise KeyTaken from error
         if isinstance(error, psycopg.errors.UniqueViolation):
+            if (error.diag.table_name or "").endswith(COMMANDS_SUFFIX):
+                raise KeyTaken from error
             raise StreamConflict(str(error)) from error
         if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
             raise LogUnavailable(str(error).strip()) from error

@@ -21,12 +21,12 @@ from eventsourcing.postgres import (
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from adapters.postgres.arrays import ByteaArray, Int8Array, TextArray, UuidArray, register
-from adapters.postgres.log import COMMANDS_KEY, PostgresLog
+from adapters.postgres.log import COMMANDS_SUFFIX, PostgresLog
 
 _CREATE_COMMANDS = SQL("""
 CREATE TABLE IF NOT EXISTS {schema}.{commands} (
     scope text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, digest bytea NOT NULL, refused boolean NOT NULL, answer bytea NOT NULL,
-    CONSTRAINT {commands_key} PRIMARY KEY (scope, key)
+    PRIMARY KEY (scope, key)
 )""")
 
 _CREATE_SNAPSHOTS = SQL("""
@@ -78,8 +78,7 @@ class LedgerRecorder(PostgresLog, PostgresApplicationRecorder):
         names = {
             "schema": Identifier(datastore.schema),
             "events": Identifier(events_table_name),
-            "commands": Identifier(f"{prefix}_commands"),
-            "commands_key": Identifier(COMMANDS_KEY),
+            "commands": Identifier(prefix + COMMANDS_SUFFIX),
             "snapshots": Identifier(f"{prefix}_snapshots"),
             "append": Identifier(f"{prefix}_append"),
             "channel": Identifier(self.channel_name),

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from fairbook.secret import SECRET_FILE, made_signing_secret, signing_secret
-from fairbook.settings import Settings, SettingsError
+from fairbook.settings import Settings, SettingsError, write_urls
 
 LONG = "s" * 32
 
@@ -46,7 +46,7 @@ def test_everything_can_be_set() -> None:
         ("FAIRBOOK_TRACE_RATIO", "nan", "from 0"),
         ("FAIRBOOK_ENV", "staging", "development or production"),
         ("FAIRBOOK_PROT", "80", "did you mean FAIRBOOK_PORT"),
-        ("FAIRBOOK_XYZZY", "1", "known: FAIRBOOK_ENV"),
+        ("FAIRBOOK_XYZZY", "1", "known: FAIRBOOK_DATA"),
         ("DATABASE_URL", "mysql://u:hush@db/x", "must start with postgresql://"),
         ("NATS_URL", "localhost:4222", "must start with nats://"),
         ("REDIS_URL", "valkey.local", "must start with redis://"),
@@ -93,3 +93,15 @@ class TestSecret:
     def test_production_makes_none(self, tmp_path: Path) -> None:
         with pytest.raises(SettingsError, match="must be the same for every process"):
             made_signing_secret(settings(FAIRBOOK_HOME=str(tmp_path), FAIRBOOK_ENV="production"))
+
+
+def test_other_commands_find_the_servers_that_up_has_started_on_the_data_folder(
+    tmp_path: Path,
+) -> None:
+    write_urls(tmp_path, {"DATABASE_URL": "postgresql://fairbook:pw@127.0.0.1:5/fairbook"})
+    settings = Settings.from_environment({"FAIRBOOK_HOME": str(tmp_path)})
+    assert settings.database_url is None
+    assert settings.require_database_url() == "postgresql://fairbook:pw@127.0.0.1:5/fairbook"
+    assert (tmp_path / "urls.json").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(SettingsError, match="NATS_URL is not set"):
+        settings.require_nats_url()
