@@ -33,6 +33,11 @@ ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _RECORD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
+def exports_traces() -> bool:
+    """Tell whether spans go anywhere."""
+    return bool(os.environ.get(ENDPOINT))
+
+
 def set_up(service: str, *, extra_spans: Iterable[SpanProcessor] = ()) -> Callable[[], bytes]:
     """Start telemetry and structured logs; give the function that shows the metrics as Prometheus text.
 
@@ -44,7 +49,7 @@ def set_up(service: str, *, extra_spans: Iterable[SpanProcessor] = ()) -> Callab
     tracers = TracerProvider(resource=resource)
     for processor in extra_spans:
         tracers.add_span_processor(processor)
-    if os.environ.get(ENDPOINT):
+    if exports_traces():
         readers.append(PeriodicExportingMetricReader(OTLPMetricExporter()))
         tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(tracers)
@@ -85,7 +90,7 @@ def _observe_meters() -> None:
         meter.create_observable_counter(
             tally.name, [partial(_of_tally, tally)], description=tally.help
         )
-    if not os.environ.get(ENDPOINT):
+    if not exports_traces():
         return
     for each in meters.DISTRIBUTIONS:
         for what, read in (("count", _count), ("sum", _sum)):

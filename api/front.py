@@ -64,16 +64,20 @@ class Front:
                 scope["user"] = self._tokens.actor(authorization)
             if self._is_traced(traceparent):
                 await self._traced(scope, receive, send_noting_status, traceparent)
-            elif scope["path"] != BETS:
-                await self._app(scope, receive, send_noting_status)
-            elif again := await self._bets.take(scope, receive, send_noting_status):
-                await self._app(scope, again, send_noting_status)
+            else:
+                await self._serve(scope, receive, send_noting_status)
         except BadToken as error:
             await problems.send(error, scope["path"], send_noting_status)
         finally:
             route = scope.get("path_template") or "unknown"
             seconds = time.perf_counter() - started
             meters.request_seconds.observe(seconds, (scope["method"], route, str(status)))
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] != BETS:
+            await self._app(scope, receive, send)
+        elif again := await self._bets.take(scope, receive, send):
+            await self._app(scope, again, send)
 
     def _is_traced(self, traceparent: bytes) -> bool:
         if traceparent:
@@ -100,7 +104,7 @@ class Front:
                         span.set_status(Status(StatusCode.ERROR))
                 await send(message)
 
-            await self._app(scope, receive, send_with_status)
+            await self._serve(scope, receive, send_with_status)
             route = scope.get("path_template") or "unknown"
             span.update_name(f"{scope['method']} {route}")
             span.set_attribute("http.route", route)

@@ -16,7 +16,7 @@ from adapters.dependencies import NatsLink, ValkeyLink
 from adapters.postgres.leadership import Leadership
 from adapters.postgres.reader import Reader
 from adapters.postgres.settings import ledger_environment
-from adapters.telemetry import set_up
+from adapters.telemetry import exports_traces, set_up
 from api.app import create_app
 from api.desk import Desk
 from api.health import Probe, Probes
@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     app = create_app(
         lambda: _open(settings, metrics_text),
         signing_secret(settings),
-        trace_ratio=settings.trace_ratio,
+        # Spans that nobody collects would only cost; a caller who traces is followed all the same.
+        trace_ratio=settings.trace_ratio if exports_traces() else 0.0,
     )
     config = uvicorn.Config(
         app,
