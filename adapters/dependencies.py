@@ -1,11 +1,14 @@
 """The servers beside PostgreSQL, as far as readiness asks for them."""
 
+import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import nats
 from nats.aio.client import Client as NatsClient
 from redis.asyncio import Redis
+
+CONNECT_SECONDS: Final = 1.0
 
 
 class NatsLink:
@@ -14,6 +17,7 @@ class NatsLink:
     def __init__(self, url: str) -> None:
         self._url = url
         self._client: NatsClient | None = None
+        self._connecting = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
         return self
@@ -29,11 +33,18 @@ class NatsLink:
 
     async def probe(self) -> None:
         """Make sure that JetStream answers; raises what is wrong."""
-        if self._client is None or self._client.is_closed:
-            self._client = await nats.connect(
-                self._url, name="fairbook", allow_reconnect=True, max_reconnect_attempts=-1
-            )
-        await self._client.jetstream().account_info()
+        client = await self._connected()
+        await client.jetstream(timeout=CONNECT_SECONDS).account_info()
+
+    async def _connected(self) -> NatsClient:
+        async with self._connecting:
+            if self._client is None or self._client.is_closed:
+                # Once connected it comes back by itself for ever; the first time, it must not try for ever.
+                async with asyncio.timeout(CONNECT_SECONDS):
+                    self._client = await nats.connect(
+                        self._url, name="fairbook", allow_reconnect=True, max_reconnect_attempts=-1
+                    )
+            return self._client
 
 
 class ValkeyLink:

@@ -97,7 +97,7 @@ def test_the_books_balance_at_every_position_and_time(service: Service, people: 
     assert seen[-1] == auditor.get("/v1/audit/trial-balance").ok()
     for event in _lines(service, after=before):
         _balanced(auditor.get("/v1/audit/trial-balance", as_of=event["time"]).ok())
-    nothing = {"rows": [], "check_minor": {}}
+    nothing: Json = {"rows": [], "check_minor": {}}
     assert auditor.get("/v1/audit/trial-balance", as_of=0).ok() == nothing
     assert auditor.get("/v1/audit/trial-balance", as_of="2000-01-01T00:00:00Z").ok() == nothing
 

@@ -7,10 +7,16 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from tests.service import Answer, Client, People, an_id, bet_body, market_body
-
-TRACED: Final = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
-"""Sends POST /v1/bets through the framework instead of its express lane."""
+from tests.service import (
+    EXPRESS,
+    FRAMEWORK,
+    Answer,
+    Client,
+    People,
+    an_id,
+    bet_body,
+    market_body,
+)
 
 Head = Callable[[], int]
 Raw = msgspec.Raw
@@ -348,8 +354,8 @@ def test_recording_odds(operator: Client, head: Head) -> None:
 
 def _both(client: Client, content: bytes, headers: dict[str, Any] | None = None) -> Answer:
     """Send a bet through both lanes, check that the refusals are the same, and give it."""
-    express = client.ask("POST", "/v1/bets", content=content, headers=headers)
-    framework = client.ask("POST", "/v1/bets", content=content, headers=(headers or {}) | TRACED)
+    express = client.ask("POST", EXPRESS, content=content, headers=headers)
+    framework = client.ask("POST", FRAMEWORK, content=content, headers=headers)
     assert (express.status, express.json) == (framework.status, framework.json)
     names = {"content-type", "retry-after", "idempotency-replayed", "www-authenticate"}
     for name in names:
@@ -380,10 +386,8 @@ def test_placing_a_bet(trader: Client, operator: Client, head: Head) -> None:
     assert [each for each in failures if "ledger's own" not in each] == []
 
 
-@pytest.mark.parametrize("lane", [{}, TRACED], ids=["express", "framework"])
-def test_a_bet_that_a_rule_refuses(
-    people: People, trader: Client, head: Head, lane: dict[str, str]
-) -> None:
+@pytest.mark.parametrize("lane", [EXPRESS, FRAMEWORK])
+def test_a_bet_that_a_rule_refuses(people: People, trader: Client, head: Head, lane: str) -> None:
     operator = people.operator
     account, market = trader.account(1_000), operator.market()
     suspended, closed, resulted = operator.market(), operator.market(), operator.market()
@@ -414,7 +418,7 @@ def test_a_bet_that_a_rule_refuses(
         ({"bet_id": account}, 409, "id_taken"),
     ):
         arguments = {"account_id": account, "market_id": market} | options
-        answer = trader.bet(**arguments, headers=lane)
+        answer = trader.bet(**arguments, lane=lane)
         answer.problem(status, kind)
     assert head() == before
 
@@ -448,7 +452,7 @@ def test_a_bad_idempotency_key(trader: Client, operator: Client, head: Head, key
 def test_a_good_idempotency_key(trader: Client, operator: Client, key: str) -> None:
     account, market = trader.account(100), operator.market()
     placed = trader.bet(account, market, 1, key=key).ok(201)
-    assert trader.bet(account, market, 1, key=key, headers=TRACED).ok(201) == placed
+    assert trader.bet(account, market, 1, key=key, lane=FRAMEWORK).ok(201) == placed
 
 
 @pytest.mark.parametrize(
@@ -474,18 +478,17 @@ def test_a_body_that_does_not_call_itself_json(
 )
 def test_a_body_that_calls_itself_json(trader: Client, operator: Client, content_type: str) -> None:
     content = msgspec.json.encode(bet_body(trader.account(500), operator.market()))
-    for lane in ({}, TRACED):
-        headers = {"Content-Type": content_type} | lane
-        trader.ask("POST", "/v1/bets", content=content, headers=headers).ok(201)
+    headers = {"Content-Type": content_type}
+    for lane in (EXPRESS, FRAMEWORK):
+        trader.ask("POST", lane, content=content, headers=headers).ok(201)
 
 
 # ---- sizes
 
 
-@pytest.mark.parametrize("path", ["/v1/bets", "/v1/bets/batch", "/v1/accounts"])
-@pytest.mark.parametrize("lane", [{}, TRACED], ids=["plain", "traced"])
-def test_twenty_megabytes(trader: Client, path: str, lane: dict[str, str]) -> None:
-    answer = trader.ask("POST", path, content=b" " * 20_000_000, headers=lane)
+@pytest.mark.parametrize("path", [EXPRESS, FRAMEWORK, "/v1/bets/batch", "/v1/accounts"])
+def test_twenty_megabytes(trader: Client, path: str) -> None:
+    answer = trader.ask("POST", path, content=b" " * 20_000_000)
     answer.problem(413, "too_large")
 
 
