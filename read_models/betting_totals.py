@@ -111,7 +111,7 @@ def _changes(batch: Batch) -> Iterable[Change]:
 
 def _key(group: Group, batch: Batch) -> tuple[str, str, str, str]:
     bet = group.bet
-    market = batch.markets_of_bets[bet.legs[0].market_id]
+    market = batch.markets_of_bets[bet.legs[0].market_id.int]
     kind = market.type if len(bet.legs) == 1 else bet.kind
     return str(group.day), bet.currency, market.fixture.sport, kind
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 from domain.events import BetPlaced, BetSettled
 from read_models import markets
 from read_models.db import Db
-from read_models.projection import Batch, Change, Group, Projection, columns, over
+from read_models.projection import Batch, Change, Group, Projection, StreamKey, columns, over
 
 
 class SettledSums(Struct, frozen=True):
@@ -171,32 +171,35 @@ _ADD = over(
 
 
 def _changes(batch: Batch) -> Iterable[Change]:
-    rows: dict[tuple[UUID, str, str], list[Any]] = {}
+    rows: dict[tuple[StreamKey, str, str], list[Any]] = {}
     for group in batch.placed_groups:
         _add(rows, group, 1, settled=False)
     for group in batch.settled_groups:
         _add(rows, group, -1, settled=True)
     if rows:
-        yield _ADD, columns([(*key, *figures) for key, figures in rows.items()])
+        yield _ADD, columns(rows.values())
 
 
 def _add(
-    rows: dict[tuple[UUID, str, str], list[Any]], group: Group, sign: int, *, settled: bool
+    rows: dict[tuple[StreamKey, str, str], list[Any]], group: Group, sign: int, *, settled: bool
 ) -> None:
     """Add a group of bets to the open figures, or move it from them to the settled ones."""
     bet = group.bet
     for leg in bet.legs:
-        figures = rows.setdefault((leg.market_id, leg.selection_id, bet.currency), [0] * 7)
+        key = (leg.market_id.int, leg.selection_id, bet.currency)
+        row = rows.get(key)
+        if row is None:
+            rows[key] = row = [leg.market_id, *key[1:], 0, 0, 0, 0, 0, 0, 0]
         if not group.is_single_back:
-            figures[6] += sign * group.bets
+            row[9] += sign * group.bets
             continue
-        figures[0] += sign * group.bets
-        figures[1] += sign * group.stake_minor
-        figures[2] += sign * group.potential_return_minor
+        row[3] += sign * group.bets
+        row[4] += sign * group.stake_minor
+        row[5] += sign * group.potential_return_minor
         if settled:
-            figures[3] += group.bets
-            figures[4] += group.settled_stake_minor
-            figures[5] += group.return_minor
+            row[6] += group.bets
+            row[7] += group.settled_stake_minor
+            row[8] += group.return_minor
 
 
 PROJECTION = Projection(

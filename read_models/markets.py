@@ -33,7 +33,7 @@ from domain.events import (
     Terms,
 )
 from read_models.db import Db, Page, decode_cursor, page_of, query
-from read_models.projection import Batch, Change, Projection, columns, over
+from read_models.projection import Batch, Change, Projection, StreamKey, columns, over
 
 ShownStatus = Literal["open", "suspended", "closed", "resulted", "settled"]
 
@@ -312,7 +312,7 @@ def _changes(batch: Batch) -> Iterable[Change]:
         yield _CHANGE, columns([(id_, *change) for id_, change in changes.items()])
     totals = _totals(batch)
     if totals:
-        yield _TOTAL, columns([(*key, *figures) for key, figures in totals.items()])
+        yield _TOTAL, columns(totals)
 
 
 def _opened(recorded: Recorded, event: MarketOpened) -> tuple[Any, ...]:
@@ -352,21 +352,25 @@ def _changed(events: list[Recorded]) -> dict[UUID, list[Any]]:
     return changes
 
 
-def _totals(batch: Batch) -> dict[tuple[UUID, str], list[int]]:
-    """Give by market and currency what is added to bets placed, bets settled, stake and return."""
-    totals: dict[tuple[UUID, str], list[int]] = {}
+def _totals(batch: Batch) -> list[list[Any]]:
+    """Give market, currency, and what is added to bets placed, bets settled, stake and return."""
+    rows: dict[tuple[StreamKey, str], list[Any]] = {}
+
+    def row_of(market_id: UUID, currency: str) -> list[Any]:
+        return rows.setdefault((market_id.int, currency), [market_id, currency, 0, 0, 0, 0])
+
     for group in batch.placed_groups:
-        for market_id in group.markets:
-            totals.setdefault((market_id, group.bet.currency), [0] * 4)[0] += group.bets
+        for market_id in group.markets.values():
+            row_of(market_id, group.bet.currency)[2] += group.bets
     for recorded in batch.of(SettlementProgressed):
         event = recorded.event
         assert isinstance(event, SettlementProgressed)
         for total in event.totals:
-            figures = totals.setdefault((event.market_id, total.currency), [0] * 4)
-            figures[1] += total.bets
-            figures[2] += total.stake_minor
-            figures[3] += total.return_minor
-    return totals
+            row = row_of(event.market_id, total.currency)
+            row[3] += total.bets
+            row[4] += total.stake_minor
+            row[5] += total.return_minor
+    return list(rows.values())
 
 
 def _dump(value: Any) -> str | None:

@@ -143,28 +143,25 @@ class Batch:
         settled = self.of(BetSettled)
         if not settled:
             return []
-        placed: dict[UUID, Event] = {recorded.stream_id: event for recorded, event in self.placed}
-        missing = {recorded.stream_id for recorded in settled} - placed.keys()
-        placed |= self._history.first_events(missing)
-        return [
-            (r, cast("BetSettled", r.event), cast("BetPlaced", placed[r.stream_id]))
-            for r in settled
-        ]
+        placed = self.first_events(BetPlaced, {r.stream_id.int: r.stream_id for r in settled})
+        return [(r, cast("BetSettled", r.event), placed[r.stream_id.int]) for r in settled]
 
-    def first_events(self, stream_ids: Collection[UUID]) -> Mapping[UUID, Event]:
-        """Give the first event of each of these streams that exist, in this batch or before it."""
-        wanted = set(stream_ids)
+    def first_events(self, kind: type[E], ids: Mapping[StreamKey, UUID]) -> dict[StreamKey, E]:
+        """Give the first events of streams that begin with this type, in this batch or before it."""
         found = {
-            r.stream_id: r.event for r in self.events if r.version == 1 and r.stream_id in wanted
+            key: cast("E", recorded.event)
+            for recorded in self.of(kind)
+            if (key := recorded.stream_id.int) in ids
         }
-        return {**self._history.first_events(wanted - found.keys()), **found}
+        before = self._history.first_events([ids[key] for key in ids.keys() - found.keys()])
+        return found | {id_.int: cast("E", event) for id_, event in before.items()}
 
     @cached_property
-    def markets_of_bets(self) -> dict[UUID, MarketOpened]:
+    def markets_of_bets(self) -> dict[StreamKey, MarketOpened]:
         """The markets of all legs that were placed or settled in this batch."""
-        wanted = {leg.market_id for _, event in self.placed for leg in event.legs}
-        wanted |= {leg.market_id for _, _, event in self.settled for leg in event.legs}
-        return cast("dict[UUID, MarketOpened]", self.first_events(wanted))
+        groups = (*self.placed_groups, *self.settled_groups)
+        legs = (leg for group in groups for leg in group.bet.legs)
+        return self.first_events(MarketOpened, {leg.market_id.int: leg.market_id for leg in legs})
 
     # ---- accounts: folded once for all models that show balances
 
@@ -228,9 +225,9 @@ class Group(Struct):
         return self.bet.kind == "single" and self.bet.side == "back"
 
     @property
-    def markets(self) -> set[UUID]:
-        """The markets that these bets are on."""
-        return {leg.market_id for leg in self.bet.legs}
+    def markets(self) -> dict[StreamKey, UUID]:
+        """The markets that these bets are on, each once."""
+        return {leg.market_id.int: leg.market_id for leg in self.bet.legs}
 
 
 def _group_of(groups: dict[Any, Group], recorded: Recorded, bet: BetPlaced) -> Group:

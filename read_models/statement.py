@@ -185,15 +185,12 @@ def _movement(
 def _references(batch: Batch) -> dict[UUID, str | None]:
     """Give what clients called their withdrawals: only the request says so."""
     moved = {
-        r.event.transfer_id
+        r.event.transfer_id.int: r.event.transfer_id
         for r in batch.of(FundsReserved, FundsPaidOut, FundsReleased)
         if isinstance(r.event, FundsReserved | FundsPaidOut | FundsReleased)
     }
-    return {
-        transfer_id: event.reference
-        for transfer_id, event in batch.first_events(moved).items()
-        if isinstance(event, WithdrawalRequested)
-    }
+    asked = batch.first_events(WithdrawalRequested, moved)
+    return {moved[key]: event.reference for key, event in asked.items()}
 
 
 PROJECTION = Projection(
