@@ -23,13 +23,9 @@ from msgspec import Struct
 from application import meters
 from application.answers import BatchDone, to_json
 from application.book import Book
-from application.decisions import (
-    Context,
-    decide,
-    further_streams_of,
-    new_streams_of,
-    streams_of,
-)
+from application.decisions import decide
+from application.decisions.context import Context
+from application.decisions.streams import further_streams_of, new_streams_of, streams_of
 from application.idempotency import answer_again, item_records, records_of, unknown_keys
 from application.log import (
     Batch,

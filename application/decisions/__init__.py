@@ -1,0 +1,58 @@
+"""From a command to events: find the state, let the domain decide, record what it says.
+
+One module a noun. A decision records nothing before every check has passed, or lets the caller rewind.
+"""
+
+from application.answers import Answer
+from application.decisions import accounts, bets, markets, settlement
+from application.decisions.context import Context
+from domain.commands import (
+    CloseMarket,
+    Command,
+    CompleteSettlement,
+    CompleteWithdrawal,
+    DeclareResult,
+    Deposit,
+    OpenAccount,
+    OpenMarket,
+    PlaceBet,
+    PlaceBets,
+    RecordOdds,
+    RejectWithdrawal,
+    ResumeMarket,
+    SettleBets,
+    SuspendMarket,
+    Withdraw,
+)
+
+
+def decide(command: Command, ctx: Context) -> Answer:
+    """Decide one command against the book; raises a Refusal.
+
+    A refusal may leave events of the command in the book: rewind to the mark taken before.
+    """
+    match command:
+        case PlaceBet():
+            return bets.place_bet(command, ctx)
+        case PlaceBets():
+            return bets.place_bets(command, ctx)
+        case Deposit():
+            return accounts.deposit(command, ctx)
+        case Withdraw():
+            return accounts.withdraw(command, ctx)
+        case CompleteWithdrawal() | RejectWithdrawal():
+            return accounts.finish_withdrawal(command, ctx)
+        case OpenAccount():
+            return accounts.open_account(command, ctx)
+        case OpenMarket():
+            return markets.open_market(command, ctx)
+        case SuspendMarket() | ResumeMarket() | CloseMarket() | DeclareResult():
+            return markets.change_market(command, ctx)
+        case RecordOdds():
+            return markets.record_odds(command, ctx)
+        case SettleBets():
+            return settlement.settle_bets(command, ctx)
+        case CompleteSettlement():
+            return settlement.complete_settlement(ctx)
+        case _:
+            raise TypeError(f"no decision for {type(command).__name__}")

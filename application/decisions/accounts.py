@@ -1,0 +1,81 @@
+"""Decisions about accounts and the money that goes in and out."""
+
+from typing import assert_never
+
+from application import answers
+from application.answers import Answer
+from application.decisions.context import Context, as_account, start
+from domain import account as accounts
+from domain.account import Account
+from domain.commands import CompleteWithdrawal, Deposit, OpenAccount, RejectWithdrawal, Withdraw
+from domain.events import Event, WithdrawalRequested
+from domain.refusals import AccountNotFound, WithdrawalNotFound
+from domain.withdrawal import Withdrawal
+
+
+def open_account(command: OpenAccount, ctx: Context) -> Answer:
+    """Open an account under the chosen or a new id."""
+    account_id = command.account_id or ctx.new_id()
+    opened = accounts.open_account(
+        ctx.actor, command.owner, command.currency, command.name, command.held_at
+    )
+    start(account_id, ctx, chosen=command.account_id is not None)
+    ctx.book.record(account_id, opened)
+    return answers.NewAccount(account_id, ctx.book.position)
+
+
+def deposit(command: Deposit, ctx: Context) -> Answer:
+    """Put money into the target account."""
+    account = ctx.find(Account, ctx.target, AccountNotFound)
+    account.check_mover(ctx.actor)
+    transfer_id = command.transfer_id or ctx.new_id()
+    deposited = account.deposit(
+        transfer_id, command.amount_minor, command.method, command.reference
+    )
+    account = as_account(ctx.book.record(account.account_id, deposited))
+    return answers.Transferred(transfer_id, "completed", account.available_minor, ctx.book.position)
+
+
+def withdraw(command: Withdraw, ctx: Context) -> Answer:
+    """Hold money of the target account: a withdrawal begins."""
+    account = ctx.find(Account, ctx.target, AccountNotFound)
+    account.check_mover(ctx.actor)
+    transfer_id = command.transfer_id or ctx.new_id()
+    reserved = account.reserve_funds(transfer_id, command.amount_minor)
+    start(transfer_id, ctx, chosen=command.transfer_id is not None)
+    ctx.book.record(
+        transfer_id,
+        WithdrawalRequested(
+            account_id=account.account_id,
+            amount_minor=command.amount_minor,
+            currency=account.currency,
+            method=command.method,
+            reference=command.reference,
+        ),
+    )
+    account = as_account(ctx.book.record(account.account_id, reserved))
+    return answers.Transferred(transfer_id, "pending", account.available_minor, ctx.book.position)
+
+
+def finish_withdrawal(command: CompleteWithdrawal | RejectWithdrawal, ctx: Context) -> Answer:
+    """End the target withdrawal, and pay out or release what it holds."""
+    withdrawal = ctx.find(Withdrawal, ctx.target, WithdrawalNotFound)
+    match command:
+        case CompleteWithdrawal():
+            completed, paid_out = withdrawal.complete()
+            return _moved(withdrawal, "completed", completed, paid_out, ctx)
+        case RejectWithdrawal():
+            rejected, released = withdrawal.reject(command.reason)
+            return _moved(withdrawal, "rejected", rejected, released, ctx)
+        case _:
+            assert_never(command)
+
+
+def _moved(
+    withdrawal: Withdrawal, status: str, finished: Event, moved: Event, ctx: Context
+) -> Answer:
+    ctx.book.record(withdrawal.transfer_id, finished)
+    account = as_account(ctx.book.record(withdrawal.account_id, moved))
+    return answers.Transferred(
+        withdrawal.transfer_id, status, account.available_minor, ctx.book.position
+    )

@@ -1,0 +1,120 @@
+"""Decisions about markets and their prices."""
+
+from typing import assert_never
+from uuid import UUID
+
+from application import answers
+from application.answers import Answer
+from application.decisions.context import Context, odds_id, start
+from domain import market as markets
+from domain import odds
+from domain.commands import (
+    CloseMarket,
+    DeclareResult,
+    OpenMarket,
+    RecordOdds,
+    ResumeMarket,
+    SuspendMarket,
+)
+from domain.events import (
+    DeadHeat,
+    Fixture,
+    MarketLimits,
+    Quote,
+    ResultDeclared,
+    Score,
+    Selection,
+    SelectionResult,
+    Terms,
+)
+from domain.market import Market
+from domain.refusals import MarketNotFound
+
+
+def open_market(command: OpenMarket, ctx: Context) -> Answer:
+    """Offer a market under the chosen or a new id."""
+    market_id = command.market_id or ctx.new_id()
+    body, terms, limits = command.fixture, command.terms, command.limits
+    fixture = Fixture(
+        fixture_id=body.fixture_id or ctx.new_id(),
+        sport=body.sport,
+        competition=body.competition,
+        name=body.name,
+        starts_at=body.starts_at,
+        home=body.home,
+        away=body.away,
+    )
+    opened = markets.open_market(
+        fixture,
+        command.type,
+        command.line,
+        tuple(
+            Selection(selection.selection_id, selection.name) for selection in command.selections
+        ),
+        command.pricing,
+        Terms(terms.each_way_places, terms.each_way_divisor) if terms else None,
+        MarketLimits(limits.max_stake_minor, limits.max_return_minor) if limits else None,
+    )
+    start(market_id, ctx, chosen=command.market_id is not None)
+    ctx.book.record(market_id, opened)
+    assert fixture.fixture_id is not None
+    return answers.NewMarket(market_id, fixture.fixture_id, ctx.book.position)
+
+
+def change_market(
+    command: SuspendMarket | ResumeMarket | CloseMarket | DeclareResult, ctx: Context
+) -> Answer:
+    """Take the target market a step on."""
+    market = ctx.find(Market, ctx.target, MarketNotFound)
+    match command:
+        case SuspendMarket():
+            changed = ctx.book.record(market.market_id, market.suspend(command.reason))
+        case ResumeMarket():
+            changed = ctx.book.record(market.market_id, market.resume())
+        case CloseMarket():
+            changed = ctx.book.record(market.market_id, market.close())
+        case DeclareResult():
+            changed = ctx.book.record(market.market_id, _declared(command, market))
+        case _:
+            assert_never(command)
+    assert isinstance(changed, Market)
+    return answers.MarketChanged(market.market_id, changed.status, ctx.book.position)
+
+
+def _declared(command: DeclareResult, market: Market) -> ResultDeclared:
+    results = None
+    if command.results is not None:
+        results = tuple(
+            SelectionResult(
+                selection_id=each.selection_id,
+                result=each.result,
+                dead_heat=DeadHeat(each.dead_heat.tied, each.dead_heat.places)
+                if each.dead_heat
+                else None,
+                position=each.position,
+            )
+            for each in command.results
+        )
+    score = Score(command.score.home, command.score.away) if command.score else None
+    return market.declare(results, score)
+
+
+def record_odds(command: RecordOdds, ctx: Context) -> Answer:
+    """Keep quotes: one snapshot for each market that they name."""
+    by_market: dict[UUID, list[Quote]] = {}
+    for body in command.quotes:
+        by_market.setdefault(body.market_id, []).append(
+            Quote(
+                bookmaker=body.bookmaker,
+                selection_id=body.selection_id,
+                odds=body.odds,
+                at=body.at,
+                size=body.size,
+                closing=body.closing,
+            )
+        )
+    for market_id, quotes in by_market.items():
+        market = ctx.find(Market, market_id, MarketNotFound)
+        taken = odds.take_snapshot(market, tuple(quotes), ctx.now)
+        ctx.book.record(odds_id(market_id), taken)
+    return answers.SnapshotsTaken(len(by_market), len(command.quotes), ctx.book.position)
