@@ -251,6 +251,15 @@ def _findings(found: Rounds, honest: Honest) -> list[Finding]:
     lags = [each.lag for each in [*found.single, *found.batch]]
     disk = statistics.median(each.p99 for each in found.disk)
 
+    # Round by round, against the better peer of that round: what drifts, drifts for both.
+    bests: list[float] = [max(each) for each in zip(*found.crud.values(), strict=True)]
+
+    def ratio(figures: list[Figures]) -> float:
+        rates = [each.accepted_per_second for each in figures]
+        return statistics.median(
+            rate / round_best for rate, round_best in zip(rates, bests, strict=True)
+        )
+
     def median(figures: list[Figures], read: Callable[[Figures], float]) -> float:
         return statistics.median(read(each) for each in figures)
 
@@ -263,6 +272,7 @@ def _findings(found: Rounds, honest: Honest) -> list[Finding]:
             peer,
             best,
             at_least=SINGLE_AIM,
+            ratio=ratio(single),
         ),
         plain("  p50", median(single, lambda each: each.p50), "ms"),
         plain("  p95", median(single, lambda each: each.p95), "ms"),
@@ -277,6 +287,7 @@ def _findings(found: Rounds, honest: Honest) -> list[Finding]:
             peer,
             best,
             at_least=BATCH_AIM,
+            ratio=ratio(batch),
         ),
         plain("  p99 of a batch", median(batch, lambda each: each.p99), "ms"),
         at_most(

@@ -52,9 +52,14 @@ def beside(
     *,
     at_least: float | None = None,
     at_most: float | None = None,
+    ratio: float | None = None,
 ) -> Finding:
-    """Make a finding whose ratio to a peer should not be below, or not above, a bound."""
-    ratio = measured / peer_measured if peer_measured else float("inf")
+    """Make a finding whose ratio to a peer should not be below, or not above, a bound.
+
+    `ratio` is that of the two values, unless it was found another way (round by round, for instance).
+    """
+    if ratio is None:
+        ratio = measured / peer_measured if peer_measured else float("inf")
     aim, met = "", None
     if at_least is not None:
         aim, met = f"≥ {at_least:g} ×", ratio >= at_least

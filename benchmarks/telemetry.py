@@ -1,13 +1,16 @@
 """What tracing costs: the API with its default sampling beside one that samples nothing, turn by turn.
 
 Three services run side by side on one server, each with a database of its own, and are loaded in turn. The third samples
-a fifth of all requests: its difference to none, divided down to the default ratio, is the cost with far less noise. Metrics
-are on in all of them: there is no way to switch them off.
+a fifth of all requests: its difference to none, divided down to the default ratio, is the cost with far less noise. All
+of them send what they have over OTLP to a collector that throws it away: nothing is sampled where nobody collects.
 """
 
 import contextlib
 import statistics
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
 from msgspec import Struct
@@ -15,7 +18,7 @@ from msgspec import Struct
 from benchmarks import report, seeding, usage
 from benchmarks.place_bets import Loads
 from benchmarks.report import Finding, Outcome, beside, say
-from benchmarks.service import Service, embedded_servers, new_database, own_environment
+from benchmarks.service import HOST, Service, embedded_servers, new_database, own_environment
 from fairbook.settings import Settings
 
 ACCOUNTS: Final = 2_000
@@ -31,21 +34,54 @@ class Turn(Struct):
     cpu_us_per_bet: float
 
 
+class _Sink(BaseHTTPRequestHandler):
+    """Takes whatever is sent, and says that it is well."""
+
+    protocol_version = "HTTP/1.1"
+    bodies = 0
+
+    def do_POST(self) -> None:  # noqa: N802  the library's name
+        """Take one export."""
+        self.rfile.read(int(self.headers["content-length"]))
+        if self.path.endswith("/traces"):
+            _Sink.bodies += 1
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def _collector() -> Iterator[str]:
+    """A collector of OTLP on a free port; give its URL."""
+    with ThreadingHTTPServer((HOST, 0), _Sink) as server:
+        thread = threading.Thread(target=server.serve_forever, name="collector")
+        thread.start()
+        try:
+            yield f"http://{HOST}:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def measure(short: bool) -> Outcome:  # noqa: FBT001  the one switch that every benchmark has
     """Load all in turn, every other round in the opposite order, so that whatever drifts hits all alike."""
     rounds, seconds = (4, 3.0) if short else (12, 4.0)
-    settings = {
+    settings: dict[str, dict[str, str]] = {
         "default": {},
         "none": {"FAIRBOOK_TRACE_RATIO": "0"},
         "much": {"FAIRBOOK_TRACE_RATIO": str(MUCH)},
     }
     turns: dict[str, list[Turn]] = {name: [] for name in settings}
-    with embedded_servers() as servers, contextlib.ExitStack() as stack:
+    with embedded_servers() as servers, _collector() as endpoint, contextlib.ExitStack() as stack:
         sides = []
         for name, variables in settings.items():
             url = new_database(servers, f"traces_{name}")
             seeds = seeding.seed(url, ACCOUNTS)
-            service = stack.enter_context(Service(servers, url, variables))
+            exported = {**variables, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+            service = stack.enter_context(Service(servers, url, exported))
             sides.append((name, service, Loads(service, seeds)))
         for number in range(rounds):
             for name, service, loads in sides if number % 2 == 0 else reversed(sides):
@@ -55,6 +91,8 @@ def measure(short: bool) -> Outcome:  # noqa: FBT001  the one switch that every 
                 for name, each in turns.items()
             )
             say(f"  {', '.join(said)}")
+    if not _Sink.bodies:
+        raise RuntimeError("no trace reached the collector: nothing was measured")
     return Outcome(_findings(turns), {"turns": turns})
 
 
