@@ -125,11 +125,12 @@ async def read_account(
     after: After = None,
 ) -> Balance:
     """Read an account's balances, now or as they were at a time or position."""
+    at = None if as_of is None else moment(as_of)
     account = await _visible_account(request, account_id, desk, after)
-    if as_of is None:
+    if at is None:
         return account
     await desk.fresh("statement", after)
-    then = await statement.balance_as_of(desk.db, account_id, moment(as_of))
+    then = await statement.balance_as_of(desk.db, account_id, at)
     if then is None:
         raise AccountNotFound("the account did not exist then")
     return replace(
@@ -153,11 +154,10 @@ async def read_statement(
     after: After = None,
 ) -> Page[StatementRow]:
     """Read an account's movements, newest first, each with the balances after it."""
+    since, until = instant(start, "from"), instant(end, "to")
     await _visible_account(request, account_id, desk, after)
     await desk.fresh("statement", after)
-    return await statement.page(
-        desk.db, account_id, instant(start, "from"), instant(end, "to"), limit, cursor
-    )
+    return await statement.page(desk.db, account_id, since, until, limit, cursor)
 
 
 async def _visible_account(

@@ -2,17 +2,19 @@
 
 import os
 import secrets
+import select
 import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, cast
+from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
-import httpx
 import msgspec
 import psycopg
 
@@ -26,6 +28,7 @@ CHECKOUT = Path(__file__).parents[1]
 SECRET = "a-secret-of-the-tests-that-signs-their-tokens-with-any-HMAC-there-is"
 START_PATIENCE_SECONDS = 60.0
 STOP_PATIENCE_SECONDS = 20.0
+LARGE_BYTES = 1_000_000
 JSON = {"Content-Type": "application/json"}
 EXPRESS, FRAMEWORK = "/v1/bets", "/v1/bets/"
 """The two ways in for a bet: the express lane takes the address as it is, the framework any spelling of it."""
@@ -93,16 +96,19 @@ class Service:
         assert wait_until(self.is_ready, START_PATIENCE_SECONDS), self.api.log_tail()
 
     def is_ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/ready", timeout=5).status_code == 200
-        except httpx.TransportError:
-            return False
+        return self._status("/ready") == 200
 
     def is_alive(self) -> bool:
+        return self._status("/health") == 200
+
+    def _status(self, path: str) -> int | None:
+        client = Client(self.url, None)
         try:
-            return httpx.get(f"{self.url}/health", timeout=5).status_code == 200
-        except httpx.TransportError:
-            return False
+            return client.get(path).status
+        except (OSError, HTTPException):
+            return None
+        finally:
+            client.close()
 
     def stop(self) -> None:
         for child in (self.api, self.projector):
@@ -148,7 +154,7 @@ class Answer:
     """What the service answered."""
 
     status: int
-    headers: httpx.Headers
+    headers: dict[str, str]
     content: bytes
 
     @property
@@ -189,24 +195,20 @@ class Answer:
         return self.json
 
 
-@dataclass
 class Client:
-    """One user's requests, over kept-alive connections."""
+    """One user's requests, over a kept-alive connection; for one thread at a time.
 
-    url: str
-    token: str | None
-    user: str = ""
-    _http: httpx.Client = field(init=False)
+    Python's own client: httpx spends more processor time on a request than the whole service.
+    """
 
-    def __post_init__(self) -> None:
-        headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=30)
+    def __init__(self, url: str, token: str | None, user: str = "") -> None:
+        self.url, self.token, self.user = url, token, user
+        parts = urlsplit(url)
+        self._connection = HTTPConnection(parts.hostname or "", parts.port, timeout=30)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._http.close()
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        self._connection.close()
 
     def ask(
         self,
@@ -219,20 +221,54 @@ class Client:
         key: str | None = None,
         **query: Any,
     ) -> Answer:
-        """Send a request; `body` goes as JSON, `content` as it is."""
-        more = dict(headers or {})
+        """Send a request; `body` goes as JSON, `content` as it is, an iterator's in chunks."""
+        fields: dict[str, str | bytes] = {}
+        if self.token is not None:
+            fields["Authorization"] = f"Bearer {self.token}"
         if key is not None:
-            more["Idempotency-Key"] = key
+            fields["Idempotency-Key"] = key
         if body is not None:
             content = msgspec.json.encode(body)
-        if content is not None and "Content-Type" not in more:
-            more |= JSON
+        if content is not None:
+            fields |= JSON
+        fields |= headers or {}
         if "from_" in query:
             query["from"] = query.pop("from_")
-        response = self._http.request(
-            method, path, content=content, headers=cast("Any", more), params=query or None
-        )
-        return Answer(response.status_code, response.headers, response.content)
+        if query:
+            path += ("&" if "?" in path else "?") + urlencode(query)
+        self._forget_if_closed()
+        try:
+            self._send(method, path, content, fields)
+            response = self._connection.getresponse()
+            answer = response.read()
+        except (OSError, HTTPException):
+            self.close()
+            raise
+        names = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, names, answer)
+
+    def _forget_if_closed(self) -> None:
+        """Notice that the service closed the connection while nothing was asked."""
+        sock = self._connection.sock
+        if sock is not None and select.select([sock], [], [], 0)[0]:
+            self.close()
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        content: bytes | Iterator[bytes] | None,
+        headers: Mapping[str, str | bytes],
+    ) -> None:
+        chunked = content is not None and not isinstance(content, bytes)
+        try:
+            self._connection.request(
+                method, path, content, cast("Any", headers), encode_chunked=chunked
+            )
+        except (BrokenPipeError, ConnectionResetError):
+            # The service may answer, and close, before it has read everything.
+            if content is None or (isinstance(content, bytes) and len(content) < LARGE_BYTES):
+                raise
 
     def get(self, path: str, **query: Any) -> Answer:
         return self.ask("GET", path, **query)
@@ -264,6 +300,11 @@ class Client:
         lane = options.pop("lane", EXPRESS)
         body = bet_body(account_id, market_id, stake_minor, **options)
         return self.post(lane, body, key=key, headers=headers)
+
+    def see(self, position: int) -> None:
+        """Wait until the views of accounts and markets show everything up to a position."""
+        for path in ("/v1/accounts", "/v1/markets"):
+            self.get(path, after=position, limit=1).ok()
 
     def settled(self, market_id: str, patience_seconds: float = 10) -> Json:
         """Wait until a market's settlement is completed, and give it."""
@@ -364,7 +405,7 @@ class People:
 
     def close(self) -> None:
         for client in self._clients:
-            client.__exit__()
+            client.close()
 
 
 def until(condition: Any, seconds: float = 10.0) -> None:

@@ -538,6 +538,7 @@ LISTS: Final = {
 def test_a_bad_query(people: People, path: str) -> None:
     trader = people.trader()
     names = {"account": trader.account(), "market": people.operator.market()}
+    trader.see(trader.deposit(names["account"], 1).ok(201)["position"])
     client = trader if LISTS[path] == "trader" else people.auditor
     address = path.format(**names)
     bad: list[tuple[str, Any]] = [
@@ -578,6 +579,7 @@ def test_a_bad_filter(
     trader: Client, operator: Client, path: str, name: str, values: list[str]
 ) -> None:
     address = path.format(account=trader.account(), market=operator.market())
+    trader.see(operator.post("/v1/markets", market_body()).ok(201)["position"])
     for value in values:
         _check(trader.get(address, **{name: value}), name)
 

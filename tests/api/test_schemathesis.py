@@ -22,10 +22,17 @@ CHECKS: Final = (
 
 
 @pytest.mark.parametrize(
-    ("phases", "examples"), [("examples,coverage", 1), ("fuzzing", 6), ("stateful", 3)]
+    ("phases", "examples", "methods"),
+    [("coverage", 1, ["POST"]), ("examples,fuzzing", 5, ["GET", "POST"]), ("stateful", 2, [])],
+    ids=["coverage", "fuzzing", "stateful"],
 )
 def test_schemathesis_finds_nothing(
-    service: Service, people: People, tmp_path: Path, phases: str, examples: int
+    service: Service,
+    people: People,
+    tmp_path: Path,
+    phases: str,
+    examples: int,
+    methods: list[str],
 ) -> None:
     people.admin.bet(people.admin.account(10_000), people.admin.market()).ok(201)
     done = subprocess.run(
@@ -35,6 +42,7 @@ def test_schemathesis_finds_nothing(
             *("--header", f"Authorization: Bearer {token('admin', 'root')}"),
             *("--phases", phases, "--max-examples", str(examples), "--seed", "20261122"),
             *("--checks", ",".join(CHECKS), "--exclude-path-regex", "^/(health|ready|metrics)$"),
+            *(word for method in methods for word in ("--include-method", method)),
             *("--suppress-health-check", "all", "--no-color", "--request-timeout", "20"),
         ],
         cwd=tmp_path,

@@ -5,10 +5,10 @@ import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from http.client import HTTPException
 from types import TracebackType
 from typing import Any, Final, Self
 
-import httpx
 import msgspec
 import psycopg
 
@@ -74,7 +74,7 @@ class Load:
     def _insist(self, trader: Client, body: dict[str, Any], key: str) -> bytes:
         give_up = time.monotonic() + ANSWERED_PATIENCE_SECONDS
         while True:
-            with suppress(httpx.TransportError):
+            with suppress(OSError, HTTPException):
                 answer = trader.post("/v1/bets", body, key=key)
                 if answer.status == 201:
                     return answer.content

@@ -51,7 +51,10 @@ def test_without_postgresql_everything_is_refused_for_now(
             (auditor, "/v1/audit/events"),
         ]
         with ThreadPoolExecutor(len(reads) + 3) as pool:
-            asked = [pool.submit(_timed, client, "GET", path) for client, path in reads]
+            asked = [
+                pool.submit(_timed, people.with_token(client.token), "GET", path)
+                for client, path in reads
+            ]
             asked.append(
                 pool.submit(_timed, people.trader(trader.user), "POST", "/v1/bets", bet, key=key)
             )
