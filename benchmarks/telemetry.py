@@ -40,7 +40,7 @@ class _Sink(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     bodies = 0
 
-    def do_POST(self) -> None:  # noqa: N802  the library's name
+    def do_POST(self) -> None:
         """Take one export."""
         self.rfile.read(int(self.headers["content-length"]))
         if self.path.endswith("/traces"):
