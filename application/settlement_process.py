@@ -56,12 +56,15 @@ class SettlementProcess:
 
     async def run(self) -> None:
         """Work until cancelled; a fault is logged and tried again."""
+        waits = False
         while True:
             try:
                 settled = await self.settle_due() if await self._work.leads() else 0
+                waits = False
             except LogUnavailable as error:
-                _log.warning("settlement waits for the database: %s", error)
-                settled = 0
+                if not waits:  # once is enough
+                    _log.warning("settlement waits for the database: %s", error)
+                settled, waits = 0, True
             except Exception:  # noqa: BLE001  if this task ended, nothing would ever be settled again
                 _log.exception("settlement failed and will be tried again")
                 settled = 0

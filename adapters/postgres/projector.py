@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import psycopg
+from eventsourcing.persistence import PersistenceError
 from msgspec import Struct
 from psycopg import Connection
 
@@ -74,7 +75,7 @@ class Projector:
                 with self.session() as session:
                     patience = RECONNECT_SECONDS[0]
                     session.follow(stop)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except (psycopg.OperationalError, psycopg.InterfaceError, PersistenceError) as error:
                 meters.log.warning("database away", extra={"error": str(error).strip()})
                 stop.wait(patience)
                 patience = min(2 * patience, RECONNECT_SECONDS[1])

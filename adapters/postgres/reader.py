@@ -74,6 +74,8 @@ class Reader:
             min_size=1,
             max_size=pool_size,
             timeout=CONNECT_TIMEOUT_SECONDS,
+            # Else it waits longer and longer, up to minutes after the database is back.
+            reconnect_timeout=CONNECT_TIMEOUT_SECONDS,
             open=False,
         )
         self._known: dict[str, int] = {}

@@ -43,8 +43,9 @@ ON CONFLICT DO NOTHING RETURNING 1""").format(**TABLES)
 
 def create_live(database_url: str, projections: Iterable[Projection]) -> None:
     """Create what is missing: the log, the tracking table, and the tables of models that were never begun."""
-    ModelTracking.create(database_url)
+    # Connect first: that fails at once when the database is away, the library only after half a minute.
     with connect(database_url) as connection, connection.transaction():
+        ModelTracking.create(database_url)
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('fairbook read models'))")
         connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(LIVE)))
         connection.execute(_CREATE_FAULTS.replace("projection_faults", "public.projection_faults"))
