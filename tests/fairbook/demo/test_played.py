@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from adapters.football_data import read_season
@@ -50,9 +51,15 @@ def import_(service: Service, *words: str) -> int:
 
 
 def market_status(service: Service, market_id: UUID) -> str:
+    """The market's status once the view of markets has seen everything that was asked for before."""
+
     async def read() -> str:
+        with psycopg.connect(service.database_url) as connection:
+            row = connection.execute("SELECT max(notification_id) FROM ledger_events").fetchone()
+        assert row is not None
+        address = f"/v1/markets/{market_id}/settlement?after={row[0]}"
         async with LedgerClient(service.url, service.token) as client:
-            return (await client.read(f"/v1/markets/{market_id}/settlement", SettlementRow)).status
+            return (await client.read(address, SettlementRow)).status
 
     return asyncio.run(read())
 
