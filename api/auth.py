@@ -86,6 +86,8 @@ async def check_request(request: Request[Actor, Any, Any]) -> None:
     allowed = request.route_handler.opt.get(ROLES_OF_ROUTE)
     if allowed is not None and actor.role not in allowed:
         raise Forbidden(f"this is for {' and '.join(sorted(allowed))}")
+    if sum(name == b"idempotency-key" for name, _ in request.scope["headers"]) > 1:
+        raise InvalidInput("a command has one key", field="Idempotency-Key")
     query = request.scope["query_string"]
     if b"null" in query.lower():
         for name, value in request.query_params.multi_items():

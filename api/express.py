@@ -40,6 +40,8 @@ class BetLane:
         key, content_type = None, b""
         for name, value in scope["headers"]:
             if name == b"idempotency-key":
+                if key is not None:
+                    return receive
                 key = value
             elif name == b"content-type":
                 content_type = value

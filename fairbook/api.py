@@ -20,6 +20,7 @@ from adapters.telemetry import exports_traces, set_up
 from api.app import create_app
 from api.desk import Desk
 from api.health import Probe, Probes
+from api.wire import BoundedHttp
 from application.ledger import Ledger
 from application.settlement_process import SettlementProcess
 from fairbook.secret import signing_secret
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
         lifespan="on",
         access_log=False,
         log_config=None,

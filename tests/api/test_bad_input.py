@@ -1,8 +1,11 @@
 """Bad input: each request is refused with a problem of the right kind that names the field, and changes nothing."""
 
 import re
+import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -501,6 +504,62 @@ def test_twenty_megabytes_in_chunks(trader: Client, path: str) -> None:
 def test_twenty_megabytes_from_nobody(people: People) -> None:
     content = b" " * 20_000_000
     people.nobody.ask("POST", "/v1/bets", content=content).problem(401)
+
+
+def _raw(people: People, head: bytes, body: bytes = b"") -> tuple[int, bytes]:
+    """Send bytes as they are, and give the answer's status and body."""
+    parts = urlsplit(people.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(head + body)
+        answer = b""
+        with suppress(ConnectionResetError):
+            while more := connection.recv(65_536):
+                answer += more
+    return int(answer.split(b" ", 2)[1]), answer.partition(b"\r\n\r\n")[2]
+
+
+def test_two_keys_are_none(people: People, head: Head) -> None:
+    account, market = people.admin.account(100), people.operator.market()
+    body = msgspec.json.encode(bet_body(account, market, 1))
+    before = head()
+    for lane in (EXPRESS, FRAMEWORK):
+        lines = [
+            f"POST {lane} HTTP/1.1",
+            "Host: x",
+            "Connection: close",
+            f"Authorization: Bearer {people.admin.token}",
+            "Idempotency-Key: a",
+            "Idempotency-Key: b",
+            f"Content-Length: {len(body)}",
+        ]
+        status, answer = _raw(people, "\r\n".join([*lines, "", ""]).encode(), body)
+        assert (status, msgspec.json.decode(answer)["type"]) == (422, "invalid_input")
+    assert head() == before
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [b"X: " + b"a" * 3_000_000, b"X: a\r\n" * 300_000, b"Authorization: Bearer " + b"a" * 999_999],
+    ids=["one long header", "many headers", "a long token"],
+)
+def test_headers_without_end(people: People, lines: bytes) -> None:
+    status, _ = _raw(people, b"GET /health HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n\r\n")
+    assert status == 431
+
+
+def test_an_address_without_end(people: People) -> None:
+    status, _ = _raw(people, b"GET /" + b"a" * 3_000_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert status == 431
+
+
+@pytest.mark.parametrize(
+    "request_line", [b"bet please", b"\x16\x03\x01", b"GET / HTTP/9.9", b"GET  "]
+)
+def test_what_is_no_http(people: People, request_line: bytes) -> None:
+    status, answer = _raw(people, request_line + b"\r\n\r\n")
+    assert status == 400
+    assert msgspec.json.decode(answer)["type"] == "bad_request"
 
 
 # ---- addresses and queries

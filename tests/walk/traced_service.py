@@ -16,6 +16,7 @@ from adapters.postgres.snapshot_projection import PROJECTIONS
 from adapters.postgres.stop import Stop
 from adapters.telemetry import set_up
 from api.app import create_app
+from api.wire import BoundedHttp
 from fairbook.api import _open
 from fairbook.secret import signing_secret
 from fairbook.settings import Settings
@@ -59,7 +60,7 @@ def main(port: int, spans_file: Path) -> None:
         trace_ratio=settings.trace_ratio,
     )
     try:
-        uvicorn.run(app, port=port, loop="uvloop", http="httptools", lifespan="on", log_config=None)
+        uvicorn.run(app, port=port, loop="uvloop", http=BoundedHttp, lifespan="on", log_config=None)
     finally:
         stop.set()
         projecting.join()

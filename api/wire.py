@@ -1,0 +1,57 @@
+"""HTTP/1.1 on the wire: requests' heads are bounded, and what is no HTTP gets a problem too."""
+
+from typing import Final
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.problems import PROBLEM_JSON
+
+HEAD_MAX_BYTES: Final = 64 * 1024
+_TOO_LARGE: Final = "431 Request Header Fields Too Large"
+_BAD: Final = "400 Bad Request"
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """The server's protocol, which by itself would gather headers without end before anybody is asked for a token."""
+
+    _head_bytes: int | None = None
+
+    def on_message_begin(self) -> None:
+        """Begin to count."""
+        super().on_message_begin()
+        self._head_bytes = 0
+
+    def on_headers_complete(self) -> None:
+        """Stop counting."""
+        self._head_bytes = None
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, unless they make a head too large."""
+        if self._head_bytes is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_MAX_BYTES:
+                self._refuse(_TOO_LARGE, "too_large", "The request's headers are too large.")
+                return
+        super().data_received(data)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, and close."""
+        self._refuse(_BAD, "bad_request", msg)
+
+    def _refuse(self, status: str, kind: str, title: str) -> None:
+        members = {
+            "type": kind,
+            "title": title,
+            "status": int(status[:3]),
+            "detail": title,
+            "instance": "/",
+        }
+        body = msgspec.json.encode(members)
+        head = (
+            f"HTTP/1.1 {status}\r\ncontent-type: {PROBLEM_JSON}\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode("ascii") + body)
+        self.transport.close()
