@@ -42,7 +42,6 @@ def test_a_view_that_is_behind_says_so_in_time(
     try:
         last = trader.bet(account, market).ok(201)["position"]
         for path in (
-            "/v1/bets",
             f"/v1/accounts/{account}",
             f"/v1/markets/{market}/odds",
         ):
