@@ -22,7 +22,7 @@ demo: install ## run a simulated season through the API (ARGS="--data FILE.csv" 
 	@exec .venv/bin/fairbook demo $(ARGS)
 
 test: install ## run all tests (ARGS="-k name")
-	@exec $(python) -m pytest $(ARGS)
+	@exec $(python) -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: install ## check style and formatting
 	@.venv/bin/ruff format --check --output-format concise .

@@ -121,7 +121,9 @@ def _bad_headers() -> dict[str, str | bytes | None]:
     }
 
 
-@pytest.mark.parametrize(("method", "path", "allowed"), ROUTES, ids=lambda each: str(each)[:50])
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"), ROUTES, ids=[f"{method} {path}" for method, path, _ in ROUTES]
+)
 def test_a_route_is_for_its_roles_alone(
     people: People, method: str, path: str, allowed: frozenset[str]
 ) -> None:
