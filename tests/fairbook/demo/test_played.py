@@ -54,6 +54,7 @@ def market_status(service: Service, market_id: UUID) -> str:
     """The market's status once the view of markets has seen everything that was asked for before."""
 
     async def read() -> str:
+        assert service.database_url is not None
         with psycopg.connect(service.database_url) as connection:
             row = connection.execute("SELECT max(notification_id) FROM ledger_events").fetchone()
         assert row is not None
