@@ -109,7 +109,7 @@ def _findings(turns: dict[str, list[Turn]]) -> list[Finding]:
     traced_us = (costs["much"] - costs["none"]) / MUCH
     return [
         beside(
-            f"bets with default sampling ({default_ratio:.0%})",
+            f"bets with default sampling ({default_ratio:.1%})",
             rates["default"],
             "bets/s",
             "no traces:",
@@ -121,7 +121,7 @@ def _findings(turns: dict[str, list[Turn]]) -> list[Finding]:
         ),
         report.plain("what a traced bet costs the API more", traced_us, "µs"),
         report.at_most(
-            f"  at {default_ratio:.0%}, of an untraced bet",
+            f"  at {default_ratio:.1%}, of an untraced bet",
             100 * default_ratio * traced_us / costs["none"],
             "%",
             COST_AIM_PERCENT,

@@ -73,7 +73,7 @@ class Settings:
             port=_parsed(variables, "FAIRBOOK_PORT", _port, DEFAULT_PORT, "a number, 1 to 65535"),
             environment=_environment(variables),
             trace_ratio=_parsed(
-                variables, "FAIRBOOK_TRACE_RATIO", _ratio, 0.01, "a number from 0 (no traces) to 1"
+                variables, "FAIRBOOK_TRACE_RATIO", _ratio, 0.002, "a number from 0 (no traces) to 1"
             ),
         )
 
