@@ -7,13 +7,11 @@ from typing import Any, Final, cast, get_args
 import jwt
 from litestar import Request
 
+from api.claims import ALGORITHM, AUDIENCE, ISSUER
 from api.problems import BadToken
 from domain.actors import Actor, Role
 from domain.refusals import Forbidden, InvalidInput
 
-ALGORITHM: Final = "HS256"
-ISSUER: Final = "fairbook"
-AUDIENCE: Final = "fairbook"
 ROLES_OF_ROUTE: Final = "roles"
 _KEPT: Final = 10_000
 _ROLES: Final = frozenset(get_args(Role))

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final, Protocol, TypeVar, cast
 from uuid import UUID
 
 from litestar import Request, Response
-from litestar.params import FromQuery, HeaderParameter, QueryParameter
+from litestar.params import HeaderParameter, QueryParameter
 
 from api.problems import StaleView
 from application.ledger import Ledger
@@ -39,7 +39,6 @@ Cursor = Annotated[
     str | None,
     QueryParameter(max_length=500, description="`next_cursor` of the page before"),
 ]
-__all__ = ["After", "Asked", "Cursor", "Desk", "FromQuery", "Key", "Limit"]
 
 
 class Views(Db, Protocol):

@@ -162,33 +162,33 @@ def _field_error(extra: dict[str, Any]) -> dict[str, str]:
     return {"field": field, "message": message}
 
 
-def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """Answer a request with the problem that an exception stands for."""
+def _rendered(error: Exception, path: str, asked: str) -> tuple[int, bytes, Headers]:
+    """Give the status, body and headers of the problem that an exception stands for.
+
+    A fault is logged with what was `asked`.
+    """
     members, headers = describe(error)
     if members["status"] == SERVER_ERROR:
-        _log.error("fault in %s %s", request.method, request.url.path, exc_info=error)
-    return Response(
-        msgspec.json.encode(members | {"instance": request.url.path}),
-        status_code=members["status"],
-        media_type=PROBLEM_JSON,
-        headers=headers,
-    )
+        _log.error("fault in %s", asked, exc_info=error)
+    return members["status"], msgspec.json.encode(members | {"instance": path}), headers
+
+
+def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer a request with the problem that an exception stands for."""
+    path = request.url.path
+    status, body, headers = _rendered(error, path, f"{request.method} {path}")
+    return Response(body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
 
 
 async def send(error: Exception, path: str, send_message: Send) -> None:
     """Answer with a problem where no framework is at hand."""
-    members, headers = describe(error)
-    if members["status"] == SERVER_ERROR:
-        _log.error("fault in %s", path, exc_info=error)
-    body = msgspec.json.encode(members | {"instance": path})
+    status, body, headers = _rendered(error, path, path)
     lines = [
         (b"content-type", PROBLEM_JSON.encode()),
         (b"content-length", str(len(body)).encode()),
         *((name.lower().encode(), value.encode()) for name, value in headers.items()),
     ]
-    await send_message(
-        {"type": "http.response.start", "status": members["status"], "headers": lines}
-    )
+    await send_message({"type": "http.response.start", "status": status, "headers": lines})
     await send_message({"type": "http.response.body", "body": body})
 
 

@@ -13,8 +13,9 @@ Row = tuple[UUID, int, Event]
 class Book:
     """States by stream id, bounded in number, with an undo log for what has not been committed.
 
-    Ids are kept as integers, because a UUID's own hash and comparison are slow Python. Two generations keep it bounded: when the young one is full it becomes the old one, and what is not asked for
-    again before the next turn is forgotten. Nothing is forgotten while a batch is being decided.
+    Ids are kept as integers, because a UUID's own hash and comparison are slow Python. Two generations keep it
+    bounded: when the young one is full it becomes the old one, and what is not asked for again before the next turn
+    is forgotten. Nothing is forgotten while a batch is being decided.
     """
 
     def __init__(self, capacity: int) -> None:

@@ -4,19 +4,16 @@ import argparse
 import re
 import time
 import uuid
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 import jwt
 
+from api.claims import ALGORITHM, AUDIENCE, ISSUER
+from domain.actors import Role
 from fairbook.secret import SECRET_BYTES_MIN, signing_secret
 from fairbook.settings import Settings, SettingsError
 
-Role = Literal["trader", "operator", "auditor", "admin"]
-
 ROLES: Final[tuple[str, ...]] = get_args(Role)
-ALGORITHM: Final = "HS256"
-ISSUER: Final = "fairbook"
-AUDIENCE: Final = "fairbook"
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _TTL = re.compile(r"([1-9][0-9]{0,8})([smhd])")

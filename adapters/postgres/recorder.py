@@ -22,6 +22,7 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from adapters.postgres.arrays import ByteaArray, Int8Array, TextArray, UuidArray, register
 from adapters.postgres.log import COMMANDS_SUFFIX, PostgresLog
+from adapters.postgres.snapshots import TABLE
 
 _CREATE_COMMANDS = SQL("""
 CREATE TABLE IF NOT EXISTS {schema}.{commands} (
@@ -29,10 +30,7 @@ CREATE TABLE IF NOT EXISTS {schema}.{commands} (
     PRIMARY KEY (scope, key)
 )""")
 
-_CREATE_SNAPSHOTS = SQL("""
-CREATE TABLE IF NOT EXISTS {schema}.{snapshots} (
-    stream_id uuid PRIMARY KEY, version bigint NOT NULL, shape text NOT NULL, state bytea NOT NULL
-) WITH (fillfactor = 70)""")
+_CREATE_SNAPSHOTS = SQL("CREATE TABLE IF NOT EXISTS {schema}.{snapshots} " + TABLE)
 
 _CREATE_APPEND = SQL("""
 CREATE OR REPLACE FUNCTION {schema}.{append}(

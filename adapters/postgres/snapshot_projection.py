@@ -4,16 +4,13 @@ from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
-from adapters.postgres.snapshots import encode_snapshot, shape_of
+from adapters.postgres.snapshots import TABLE, encode_snapshot, shape_of
 from domain.events import OddsSnapshotTaken
 from domain.streams import State
 from read_models.catalogue import READ_MODELS
 from read_models.projection import ACCOUNT_EVENTS, Batch, Change, Projection, columns, over
 
-_CREATE = """
-CREATE TABLE IF NOT EXISTS ledger_snapshots (
-    stream_id uuid PRIMARY KEY, version bigint NOT NULL, shape text NOT NULL, state bytea NOT NULL
-) WITH (fillfactor = 70)"""
+_CREATE = f"CREATE TABLE IF NOT EXISTS ledger_snapshots {TABLE}"
 
 _KEEP = over(
     """

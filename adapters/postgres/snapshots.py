@@ -5,7 +5,7 @@ a state changes; older snapshots are then ignored until they are written again.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, LiteralString
 
 import msgspec
 
@@ -17,6 +17,11 @@ SNAPSHOT_VERSION: Final = 1
 _SHAPE_OF: Final[dict[type[State], str]] = {
     kind: f"{kind.__name__}.{SNAPSHOT_VERSION}" for kind in (Account, HousePrices)
 }
+TABLE: Final[LiteralString] = """(
+    stream_id uuid PRIMARY KEY, version bigint NOT NULL, shape text NOT NULL, state bytea NOT NULL
+) WITH (fillfactor = 70)"""
+"""The table that holds them, behind its name."""
+
 SHAPES: Final = list(_SHAPE_OF.values())
 _decode: Final[dict[str, Callable[[bytes], State]]] = {
     shape: msgspec.msgpack.Decoder(kind).decode for kind, shape in _SHAPE_OF.items()

@@ -3,8 +3,9 @@ import argparse
 import jwt
 import pytest
 
+from api.claims import ALGORITHM, AUDIENCE, ISSUER
 from fairbook.settings import SettingsError
-from fairbook.token import ALGORITHM, AUDIENCE, ISSUER, ROLES, mint, ttl_seconds
+from fairbook.token import ROLES, mint, ttl_seconds
 
 SECRET = "s" * 32
 
