@@ -48,7 +48,7 @@ compile := $(uv) pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
 
 lock: install ## resolve dependencies again (ARGS=--upgrade for newer ones)
-	@$(compile) --group dev --group servers -o requirements.lock pyproject.toml
+	@$(compile) --group dev --group servers --extra sites -o requirements.lock pyproject.toml
 	@$(compile) -c requirements.lock -o requirements-runtime.lock pyproject.toml
 	@echo "requirements.lock and requirements-runtime.lock are up to date"
 

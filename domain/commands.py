@@ -10,7 +10,16 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from domain.events import BetKind, Leg, MarketType, Pricing, Result, Side
+from domain.events import (
+    ArbitrageEnd,
+    BetKind,
+    Leg,
+    MarketType,
+    Opportunity,
+    Pricing,
+    Result,
+    Side,
+)
 from domain.money import AmountMinor
 
 MAX_BATCH = 8_000
@@ -200,12 +209,63 @@ class QuoteBody(Command, frozen=True, kw_only=True):
     at: Instant
     size: Decimal | None = None
     closing: bool = False
+    side: Side = "back"
+    withdrawn: bool = False
 
 
 class RecordOdds(Command, frozen=True, kw_only=True):
     """Keep a batch of quotes: one snapshot for each market in it."""
 
     quotes: Annotated[list[QuoteBody], Meta(min_length=1, max_length=MAX_QUOTES)]
+
+
+# ---- feeds: whose names mean which fixture
+
+
+class CandidateBody(Command, frozen=True, kw_only=True):
+    """A fixture that a feed's name may mean; `likeness` is from 0 to 1."""
+
+    fixture_id: UUID
+    likeness: Annotated[Decimal, Meta(ge=0, le=1)]
+    swapped: bool = False
+
+
+class SeeFeedName(Command, frozen=True, kw_only=True):
+    """Report an event of a feed that no fixture matches beyond doubt."""
+
+    feed: Slug
+    sport: Text
+    competition: Text
+    name: Text
+    starts_at: Instant
+    home: Text | None = None
+    away: Text | None = None
+    candidates: Annotated[tuple[CandidateBody, ...], Meta(max_length=10)] = ()
+
+
+class MatchFeedName(Command, frozen=True, kw_only=True):
+    """Say which fixture the target name of a feed means."""
+
+    fixture_id: UUID
+    swapped: bool = False
+
+
+# ---- arbitrage: asked by fairbook's own price handler, never over HTTP
+
+
+class ArbitrageChange(Struct, frozen=True, gc=False):
+    """What became of one opportunity: it has this shape now, or (`opportunity` None) it ended for a reason."""
+
+    opportunity_id: UUID
+    sequence: int
+    opportunity: Opportunity | None = None
+    ended: ArbitrageEnd | None = None
+
+
+class RecordArbitrages(Command, frozen=True, kw_only=True):
+    """Keep what became of opportunities, in order; what is known already is passed over."""
+
+    changes: tuple[ArbitrageChange, ...]
 
 
 # ---- settlement: asked by fairbook's own process, never over HTTP

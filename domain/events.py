@@ -12,7 +12,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
-MarketType = Literal["1X2", "ML", "OU", "BTTS", "AH", "WIN", "PLACE", "EW", "CS", "SPREAD"]
+MarketType = Literal[
+    "1X2", "ML", "OU", "BTTS", "AH", "DC", "DNB", "WIN", "PLACE", "EW", "CS", "SPREAD"
+]
 Pricing = Literal["external", "house"]
 Result = Literal["won", "lost", "placed", "push", "half_won", "half_lost", "void"]
 BetKind = Literal[
@@ -32,6 +34,10 @@ BetKind = Literal[
 ]
 Side = Literal["back", "lay"]
 SettledStatus = Literal["won", "lost", "void", "part_won"]
+ArbitrageKind = Literal["two_way", "n_way", "back_lay", "cross_market", "middle"]
+ArbitrageEnd = Literal["price_moved", "expired", "not_open", "limits"]
+ArbitrageWarning = Literal["margin_over_10_percent", "stale_leg", "rules_differ"]
+MatchedBy = Literal["same_name", "alias", "likeness", "operator"]
 
 
 # ---- values that events carry
@@ -102,7 +108,10 @@ class SelectionResult(Struct, frozen=True, gc=False, forbid_unknown_fields=True)
 
 
 class Quote(Struct, frozen=True, gc=False):
-    """A bookmaker's price for one selection at one moment; `size` is what may be staked at it, as the bookmaker gives it."""
+    """A bookmaker's price for one selection at one moment; `size` is what may be staked at it, as the bookmaker gives it.
+
+    A `withdrawn` quote says that the price `odds`, the last one known, is no longer offered.
+    """
 
     bookmaker: str
     selection_id: str
@@ -110,6 +119,47 @@ class Quote(Struct, frozen=True, gc=False):
     at: datetime
     size: Decimal | None = None
     closing: bool = False
+    side: Side = "back"
+    withdrawn: bool = False
+
+
+class ArbitrageLeg(Struct, frozen=True, gc=False):
+    """One bet of an arbitrage: `stake_minor` is what the back stakes or the lay is asked to match (not its liability)."""
+
+    bookmaker: str
+    market_id: UUID
+    selection_id: str
+    side: Side
+    odds: Decimal
+    stake_minor: int
+    quoted_at: datetime
+
+
+class Opportunity(Struct, frozen=True, gc=False):
+    """A priced arbitrage: its legs, the outlay (back stakes and lay liabilities), and what it pays at the least.
+
+    `margin` is the guaranteed profit over the outlay before stakes are rounded; money in minor units of `currency`.
+    `sequence` is the place in the price stream of the message that made it so.
+    """
+
+    kind: ArbitrageKind
+    fixture_id: UUID
+    legs: tuple[ArbitrageLeg, ...]
+    currency: str
+    outlay_minor: int
+    guaranteed_profit_minor: int
+    margin: Decimal
+    warnings: tuple[ArbitrageWarning, ...]
+    expires_at: datetime
+    sequence: int
+
+
+class FixtureCandidate(Struct, frozen=True, gc=False):
+    """A fixture that a feed's name may mean; `likeness` is from 0 to 1, `swapped` when the sides are named in reverse."""
+
+    fixture_id: UUID
+    likeness: Decimal
+    swapped: bool = False
 
 
 class SettlementTotal(Struct, frozen=True, gc=False):
@@ -258,6 +308,7 @@ class MarketOpened(Event, frozen=True, kw_only=True):
     """A proposition on a fixture is offered; `line` is the total for OU, the home handicap for AH."""
 
     topic = "market.opened"
+    version = 2  # of 2: types DC and DNB
     fixture: Fixture
     type: MarketType
     selections: tuple[Selection, ...]
@@ -314,8 +365,55 @@ class OddsSnapshotTaken(Event, frozen=True, kw_only=True):
     """A batch of quotes for one market was seen."""
 
     topic = "odds.snapshot_taken"
+    version = 2  # of 2: the side of a quote, and quotes that were withdrawn
     market_id: UUID
     quotes: tuple[Quote, ...]
+
+
+class ArbitrageDetected(Event, frozen=True, kw_only=True):
+    """An arbitrage exists in the prices that are offered now."""
+
+    topic = "arbitrage.detected"
+    opportunity: Opportunity
+
+
+class ArbitrageChanged(Event, frozen=True, kw_only=True):
+    """An open arbitrage has other legs, or pays materially more or less."""
+
+    topic = "arbitrage.changed"
+    opportunity: Opportunity
+
+
+class ArbitrageClosed(Event, frozen=True, kw_only=True):
+    """The arbitrage is gone; `best_margin` is the best that it showed."""
+
+    topic = "arbitrage.closed"
+    reason: ArbitrageEnd
+    best_margin: Decimal
+    sequence: int
+
+
+class FeedNameSeen(Event, frozen=True, kw_only=True):
+    """A feed names an event that matches no fixture beyond doubt; `candidates` come best first."""
+
+    topic = "feed_name.seen"
+    feed: str
+    sport: str
+    competition: str
+    name: str
+    starts_at: datetime
+    home: str | None = None
+    away: str | None = None
+    candidates: tuple[FixtureCandidate, ...] = ()
+
+
+class FeedNameMatched(Event, frozen=True, kw_only=True):
+    """What the feed names is this fixture; `swapped` when the feed names its sides in reverse."""
+
+    topic = "feed_name.matched"
+    fixture_id: UUID
+    by: MatchedBy
+    swapped: bool = False
 
 
 ALL_EVENTS: tuple[type[Event], ...] = (
@@ -339,6 +437,11 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     SettlementProgressed,
     SettlementCompleted,
     OddsSnapshotTaken,
+    ArbitrageDetected,
+    ArbitrageChanged,
+    ArbitrageClosed,
+    FeedNameSeen,
+    FeedNameMatched,
 )
 EVENT_OF_TOPIC: dict[str, type[Event]] = {event.topic: event for event in ALL_EVENTS}
 

@@ -56,13 +56,16 @@ def _newer(
 ) -> dict[str, tuple[Decimal, datetime]]:
     newer = prices
     for quote in quotes:
-        if quote.bookmaker != HOUSE:
+        if quote.bookmaker != HOUSE or quote.side != "back":
             continue
         known = newer.get(quote.selection_id)
         if known is None or quote.at >= known[1]:
             if newer is prices:
                 newer = dict(prices)
-            newer[quote.selection_id] = (quote.odds, quote.at)
+            if quote.withdrawn:
+                newer.pop(quote.selection_id, None)
+            else:
+                newer[quote.selection_id] = (quote.odds, quote.at)
     return newer
 
 

@@ -6,20 +6,24 @@ from domain.account import Account
 from domain.bet import Bet
 from domain.events import (
     AccountOpened,
+    ArbitrageDetected,
     BetPlaced,
     Event,
+    FeedNameSeen,
     MarketOpened,
     OddsSnapshotTaken,
     SettlementCompleted,
     SettlementProgressed,
     WithdrawalRequested,
 )
+from domain.feed_name import FeedName
 from domain.market import Market
 from domain.odds import HousePrices
+from domain.opportunity import Arbitrage
 from domain.settling import Settling
 from domain.withdrawal import Withdrawal
 
-State = Account | Bet | Market | Withdrawal | Settling | HousePrices
+State = Account | Bet | Market | Withdrawal | Settling | HousePrices | Arbitrage | FeedName
 
 STATE_OF_FIRST_EVENT: dict[type[Event], type[State]] = {
     AccountOpened: Account,
@@ -29,6 +33,8 @@ STATE_OF_FIRST_EVENT: dict[type[Event], type[State]] = {
     SettlementProgressed: Settling,
     SettlementCompleted: Settling,
     OddsSnapshotTaken: HousePrices,
+    ArbitrageDetected: Arbitrage,
+    FeedNameSeen: FeedName,
 }
 
 

@@ -9,7 +9,16 @@ from typing import Any, Final
 
 Data = dict[str, Any]
 
-UPCASTS: Final[dict[tuple[str, int], Callable[[Data], Data]]] = {}
+
+def _same(data: Data) -> Data:
+    """What was added since has a default."""
+    return data
+
+
+UPCASTS: Final[dict[tuple[str, int], Callable[[Data], Data]]] = {
+    ("market.opened", 1): _same,
+    ("odds.snapshot_taken", 1): _same,
+}
 ALIASES: Final[dict[str, str]] = {}
 
 

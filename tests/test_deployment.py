@@ -213,7 +213,11 @@ class TestLocks:
 
 def test_every_dependency_has_its_line_in_the_docs() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    groups = [project["project"]["dependencies"], *project["dependency-groups"].values()]
+    groups = [
+        project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"].values(),
+        *project["dependency-groups"].values(),
+    ]
     declared = {re.split(r"[\[<>=]", line)[0] for group in groups for line in group}
     documented = re.findall(r"(?m)^\| ([a-z0-9-]+)", (ROOT / "docs/dependencies.md").read_text())
     assert declared == set(documented) - {"package"}

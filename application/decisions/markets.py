@@ -111,6 +111,8 @@ def record_odds(command: RecordOdds, ctx: Context) -> Answer:
                 at=body.at,
                 size=body.size,
                 closing=body.closing,
+                side=body.side,
+                withdrawn=body.withdrawn,
             )
         )
     for market_id, quotes in by_market.items():

@@ -20,10 +20,17 @@ from adapters.postgres.codec import encode_event
 from domain.events import (
     ALL_EVENTS,
     AccountOpened,
+    ArbitrageChanged,
+    ArbitrageClosed,
+    ArbitrageDetected,
+    ArbitrageLeg,
     BetPlaced,
     BetSettled,
     DeadHeat,
     Event,
+    FeedNameMatched,
+    FeedNameSeen,
+    FixtureCandidate,
     FundsDeposited,
     FundsPaidOut,
     FundsReleased,
@@ -34,6 +41,7 @@ from domain.events import (
     MarketResumed,
     MarketSuspended,
     OddsSnapshotTaken,
+    Opportunity,
     Quote,
     ResultDeclared,
     Score,
@@ -60,6 +68,22 @@ _totals = (SettlementTotal("EUR", 2, 3_000, 2_500), SettlementTotal("GBP", 1, 10
 _results = (
     SelectionResult("home", "won", DeadHeat(tied=2, places=1), 1),
     SelectionResult("away", "half_lost"),
+)
+
+_opportunity = Opportunity(
+    kind="back_lay",
+    fixture_id=an_id("fixture"),
+    legs=(
+        ArbitrageLeg("Pinnacle", MARKET, "home", "back", Decimal("2.10"), 10_000, AT),
+        ArbitrageLeg("Betfair", MARKET, "home", "lay", Decimal("2.02"), 10_448, AT),
+    ),
+    currency="EUR",
+    outlay_minor=20_657,
+    guaranteed_profit_minor=343,
+    margin=Decimal("0.016605"),
+    warnings=("stale_leg", "rules_differ"),
+    expires_at=AT,
+    sequence=6,
 )
 
 EXAMPLES: Final[dict[type[Event], Event]] = {
@@ -129,9 +153,23 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
             market_id=MARKET,
             quotes=(
                 Quote("Pinnacle", "home", Decimal("2.345"), AT, Decimal("1000.50"), closing=True),
-                Quote("house", "away", Decimal("1E+2"), AT),
+                Quote("house", "away", Decimal("1E+2"), AT, side="lay", withdrawn=True),
             ),
         ),
+        ArbitrageDetected(opportunity=_opportunity),
+        ArbitrageChanged(opportunity=_opportunity),
+        ArbitrageClosed(reason="price_moved", best_margin=Decimal("0.012345"), sequence=7),
+        FeedNameSeen(
+            feed="betfair",
+            sport="football",
+            competition="Premier League",
+            name="Arsenal v Chelsea",
+            starts_at=AT,
+            home="Arsenal",
+            away="Chelsea",
+            candidates=(FixtureCandidate(an_id("fixture"), Decimal("0.75"), swapped=True),),
+        ),
+        FeedNameMatched(fixture_id=an_id("fixture"), by="operator", swapped=True),
     )
 }
 
