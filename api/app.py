@@ -23,6 +23,7 @@ from api.exact import (
 from api.express import BetLane
 from api.front import Asgi, Front
 from api.health import Probes
+from api.sampling import Sampler
 
 BODY_MAX_BYTES: Final = 8 * 1024 * 1024
 VERSION: Final = "0.1.0"
@@ -30,8 +31,8 @@ VERSION: Final = "0.1.0"
 Start = Callable[[], AbstractAsyncContextManager[tuple[Desk, Probes]]]
 
 
-def create_app(start: Start, secret: str, *, trace_ratio: float) -> Front:
-    """Make the application; `start` opens what it stands on when the server starts, and closes it at the end.
+def create_app(start: Start, secret: str, *, trace_ratio: float) -> tuple[Front, BetLane]:
+    """Make the application and its express lane; `start` opens what it stands on when the server starts, and closes it at the end.
 
     `secret` verifies tokens, `trace_ratio` is the share of requests that are traced unless the caller decides.
     """
@@ -83,5 +84,6 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> Front:
         logging_config=None,
         pdb_on_exception=False,
     )
-    lane = BetLane(lambda: cast("Desk", opened["desk"]).ledger)
-    return Front(cast("Asgi", app), lane, Tokens(secret), trace_ratio)
+    tokens, sampler = Tokens(secret), Sampler(trace_ratio)
+    lane = BetLane(lambda: cast("Desk", opened["desk"]).ledger, tokens, sampler)
+    return Front(cast("Asgi", app), tokens, sampler), lane

@@ -10,8 +10,9 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from api import problems
 from api.auth import Tokens
-from api.express import BetLane
+from api.express import CLIENT_GONE
 from api.problems import SERVER_ERROR, BadToken, Send
+from api.sampling import Sampler
 from application import meters
 
 Scope = dict[str, Any]
@@ -21,22 +22,15 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 _tracer = trace.get_tracer("fairbook")
 _propagator: Final = TraceContextTextMapPropagator()
 _SAMPLED_FLAG: Final = b"-01"
-CLIENT_GONE: Final = 499
-"""What the metrics show for a request whose client went away before it was answered."""
-
-
-BETS: Final = "/v1/bets"
 
 
 class Front:
-    """The outermost ASGI application; `trace_ratio` is the share of requests without a caller's decision to trace."""
+    """The outermost ASGI application; `sampler` takes the requests to trace among those without a caller's decision."""
 
-    def __init__(self, app: Asgi, bets: BetLane, tokens: Tokens, trace_ratio: float) -> None:
+    def __init__(self, app: Asgi, tokens: Tokens, sampler: Sampler) -> None:
         self._app = app
-        self._bets = bets
         self._tokens = tokens
-        self._trace_ratio = trace_ratio
-        self._trace_due = 0.0
+        self._sampler = sampler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -62,10 +56,10 @@ class Front:
             # The router takes //v1 for /v1. Its routes refuse whoever comes past this without a token.
             if scope["path"].lstrip("/").startswith("v1/"):
                 scope["user"] = self._tokens.actor(authorization)
-            if self._is_traced(traceparent):
+            if self._is_traced(scope, traceparent):
                 await self._traced(scope, receive, send_noting_status, traceparent)
             else:
-                await self._serve(scope, receive, send_noting_status)
+                await self._app(scope, receive, send_noting_status)
         except BadToken as error:
             await problems.send(error, scope["path"], send_noting_status)
         finally:
@@ -73,20 +67,15 @@ class Front:
             seconds = time.perf_counter() - started
             meters.request_seconds.observe(seconds, (scope["method"], route, str(status)))
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] != BETS:
-            await self._app(scope, receive, send)
-        elif again := await self._bets.take(scope, receive, send):
-            await self._app(scope, again, send)
-
-    def _is_traced(self, traceparent: bytes) -> bool:
+    def _is_traced(self, scope: Scope, traceparent: bytes) -> bool:
         if traceparent:
             return traceparent.endswith(_SAMPLED_FLAG)
-        self._trace_due += self._trace_ratio
-        if self._trace_due < 1:
-            return False
-        self._trace_due -= 1
-        return True
+        # Who has passed the express lane has been in the draw already.
+        return (
+            bool(scope["fairbook.sampled"])
+            if "fairbook.sampled" in scope
+            else self._sampler.is_due()
+        )
 
     async def _traced(self, scope: Scope, receive: Receive, send: Send, traceparent: bytes) -> None:
         carrier = {"traceparent": traceparent.decode("latin-1")} if traceparent else {}
@@ -104,7 +93,7 @@ class Front:
                         span.set_status(Status(StatusCode.ERROR))
                 await send(message)
 
-            await self._serve(scope, receive, send_with_status)
+            await self._app(scope, receive, send_with_status)
             route = scope.get("path_template") or "unknown"
             span.update_name(f"{scope['method']} {route}")
             span.set_attribute("http.route", route)

@@ -162,7 +162,7 @@ def _field_error(extra: dict[str, Any]) -> dict[str, str]:
     return {"field": field, "message": message}
 
 
-def _rendered(error: Exception, path: str, asked: str) -> tuple[int, bytes, Headers]:
+def rendered(error: Exception, path: str, asked: str) -> tuple[int, bytes, Headers]:
     """Give the status, body and headers of the problem that an exception stands for.
 
     A fault is logged with what was `asked`.
@@ -176,13 +176,13 @@ def _rendered(error: Exception, path: str, asked: str) -> tuple[int, bytes, Head
 def answer(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer a request with the problem that an exception stands for."""
     path = request.url.path
-    status, body, headers = _rendered(error, path, f"{request.method} {path}")
+    status, body, headers = rendered(error, path, f"{request.method} {path}")
     return Response(body, status_code=status, media_type=PROBLEM_JSON, headers=headers)
 
 
 async def send(error: Exception, path: str, send_message: Send) -> None:
     """Answer with a problem where no framework is at hand."""
-    status, body, headers = _rendered(error, path, path)
+    status, body, headers = rendered(error, path, path)
     lines = [
         (b"content-type", PROBLEM_JSON.encode()),
         (b"content-length", str(len(body)).encode()),

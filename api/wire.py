@@ -13,19 +13,20 @@ _BAD: Final = "400 Bad Request"
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """The server's protocol, which by itself would gather headers without end before anybody is asked for a token."""
+    """The server's protocol, which by itself would gather headers without end before anybody is asked for a token.
+
+    Whoever extends it says when a request's head begins and ends.
+    """
 
     _head_bytes: int | None = None
 
-    def on_message_begin(self) -> None:
+    def begin_head(self) -> None:
         """Begin to count."""
-        super().on_message_begin()
         self._head_bytes = 0
 
-    def on_headers_complete(self) -> None:
+    def end_head(self) -> None:
         """Stop counting."""
         self._head_bytes = None
-        super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, unless they make a head too large."""

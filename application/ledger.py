@@ -16,7 +16,7 @@ from application.log import Log
 from application.order import Order, Receipt
 from application.writer import EncodeEvent, Writer
 from domain.actors import Actor
-from domain.commands import Command, PlaceBets, RecordOdds, SettleBets
+from domain.commands import Command, PlaceBets, RecordArbitrages, RecordOdds, SettleBets
 
 DEFAULT_CAPACITY = 400_000
 
@@ -89,6 +89,21 @@ class Ledger(Application[UUID]):
         `target` is what the command acts on; `key` makes it take effect once for this user, for ever; `trace` is a
         W3C traceparent when the request is traced. Raises a Refusal, Overloaded or Unavailable.
         """
+        return await self.enqueue(command, actor, target=target, key=key, trace=trace)
+
+    def enqueue(
+        self,
+        command: Command,
+        actor: Actor,
+        *,
+        target: UUID | None = None,
+        key: str | None = None,
+        trace: str | None = None,
+    ) -> asyncio.Future[Receipt]:
+        """Hand a command to the writer, and give the future of its durable answer, as `submit` awaits it.
+
+        Raises Overloaded or Unavailable at once when the writer takes no more.
+        """
         order = Order(
             command,
             target,
@@ -101,7 +116,7 @@ class Ledger(Application[UUID]):
             time.time_ns(),
         )
         self._writer.put(order)
-        return await order.future
+        return order.future
 
 
 def _weight(command: Command) -> int:
@@ -110,6 +125,8 @@ def _weight(command: Command) -> int:
             return len(command.bets)
         case SettleBets():
             return len(command.bet_ids)
+        case RecordArbitrages():
+            return 1 + len(command.changes)
         case RecordOdds():
             return 1 + len(command.quotes) // 10
         case _:

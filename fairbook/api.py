@@ -3,9 +3,11 @@
 import argparse
 import asyncio
 import contextlib
+import functools
 import gc
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import cast
 from uuid import UUID
 
 import uvicorn
@@ -19,8 +21,8 @@ from adapters.postgres.settings import ledger_environment
 from adapters.telemetry import exports_traces, set_up
 from api.app import create_app
 from api.desk import Desk
+from api.express import ExpressHttp
 from api.health import Probe, Probes
-from api.wire import BoundedHttp
 from application.ledger import Ledger
 from application.settlement_process import SettlementProcess
 from fairbook.secret import signing_secret
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped."""
     settings = Settings.from_environment()
     metrics_text = set_up("fairbook-api")
-    app = create_app(
+    app, lane = create_app(
         lambda: _open(settings, metrics_text),
         signing_secret(settings),
         # Spans that nobody collects would only cost; a caller who traces is followed all the same.
@@ -53,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=BoundedHttp,
+        http=cast("type[ExpressHttp]", functools.partial(ExpressHttp, lane)),
         lifespan="on",
         access_log=False,
         log_config=None,

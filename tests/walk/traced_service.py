@@ -3,10 +3,12 @@
 Run: python -m tests.walk.traced_service PORT FILE; every span goes to FILE as a line of JSON.
 """
 
+import functools
 import json
 import sys
 import threading
 from pathlib import Path
+from typing import cast
 
 import uvicorn
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
@@ -16,7 +18,7 @@ from adapters.postgres.snapshot_projection import PROJECTIONS
 from adapters.postgres.stop import Stop
 from adapters.telemetry import set_up
 from api.app import create_app
-from api.wire import BoundedHttp
+from api.express import ExpressHttp
 from fairbook.api import _open
 from fairbook.secret import signing_secret
 from fairbook.settings import Settings
@@ -54,13 +56,14 @@ def main(port: int, spans_file: Path) -> None:
     projector = Projector(settings.require_database_url(), PROJECTIONS.values())
     projecting = threading.Thread(target=projector.run, args=(stop,))
     projecting.start()
-    app = create_app(
+    app, lane = create_app(
         lambda: _open(settings, metrics_text),
         signing_secret(settings),
         trace_ratio=settings.trace_ratio,
     )
     try:
-        uvicorn.run(app, port=port, loop="uvloop", http=BoundedHttp, lifespan="on", log_config=None)
+        http = cast("type[ExpressHttp]", functools.partial(ExpressHttp, lane))
+        uvicorn.run(app, port=port, loop="uvloop", http=http, lifespan="on", log_config=None)
     finally:
         stop.set()
         projecting.join()
