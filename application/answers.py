@@ -73,6 +73,15 @@ class SnapshotsTaken(Struct, frozen=True, gc=False):
     position: int
 
 
+class ArbitragesRecorded(Struct, frozen=True, gc=False):
+    """How many opportunities opened, changed and closed; what was known already is not counted."""
+
+    detected: int
+    changed: int
+    closed: int
+    position: int
+
+
 class BetsSettled(Struct, frozen=True, gc=False):
     """How many bets of one market this step settled."""
 
@@ -88,6 +97,7 @@ Answer = (
     | BetAccepted
     | BatchDone
     | SnapshotsTaken
+    | ArbitragesRecorded
     | BetsSettled
 )
 

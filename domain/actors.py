@@ -23,3 +23,4 @@ class Actor(Struct, frozen=True, gc=False):
 
 
 SETTLER = Actor(user="fairbook-settlement", role="operator")
+PRICE_HANDLER = Actor(user="fairbook-prices", role="operator")

@@ -28,18 +28,22 @@ def odds_id(market_id: UUID) -> UUID:
 
 
 class HousePrices(Struct, frozen=True):
-    """State of a market's price stream: what the house offers, with the time of each price."""
+    """State of a market's price stream: what the house offers for each selection, and since when.
+
+    A price of None was withdrawn; its time stays, so that an older quote that arrives late does not bring it back.
+    """
 
     version: int
-    prices: dict[str, tuple[Decimal, datetime]] = {}
+    prices: dict[str, tuple[Decimal | None, datetime]] = {}
 
     def check_price(self, selection_id: str, odds: Decimal) -> None:
         """Refuse odds that are better than what the house offers now."""
-        offered = self.prices.get(selection_id)
+        known = self.prices.get(selection_id)
+        offered = known[0] if known else None
         if offered is None:
             raise PriceChanged("the house has no price for this selection now")
-        if odds > offered[0]:
-            raise PriceChanged(f"the price is {offered[0]} now")
+        if odds > offered:
+            raise PriceChanged(f"the price is {offered} now")
 
     @classmethod
     def start(cls, _: UUID, event: OddsSnapshotTaken) -> Self:
@@ -52,8 +56,8 @@ class HousePrices(Struct, frozen=True):
 
 
 def _newer(
-    prices: dict[str, tuple[Decimal, datetime]], quotes: tuple[Quote, ...]
-) -> dict[str, tuple[Decimal, datetime]]:
+    prices: dict[str, tuple[Decimal | None, datetime]], quotes: tuple[Quote, ...]
+) -> dict[str, tuple[Decimal | None, datetime]]:
     newer = prices
     for quote in quotes:
         if quote.bookmaker != HOUSE or quote.side != "back":
@@ -62,10 +66,7 @@ def _newer(
         if known is None or quote.at >= known[1]:
             if newer is prices:
                 newer = dict(prices)
-            if quote.withdrawn:
-                newer.pop(quote.selection_id, None)
-            else:
-                newer[quote.selection_id] = (quote.odds, quote.at)
+            newer[quote.selection_id] = (None if quote.withdrawn else quote.odds, quote.at)
     return newer
 
 
@@ -74,7 +75,7 @@ def _is_size(size: Decimal) -> bool:
 
 
 def take_snapshot(market: Market, quotes: tuple[Quote, ...], now: datetime) -> OddsSnapshotTaken:
-    """Decide to record a batch of quotes for one market."""
+    """Decide to record a batch of quotes for one market, withdrawn ones and lays included."""
     for quote in quotes:
         check_odds(quote.odds, "quotes.odds")
         if quote.selection_id not in market.selections:

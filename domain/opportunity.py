@@ -28,14 +28,17 @@ class Arbitrage(Struct, frozen=True):
     is_open: bool = True
 
     def change(self, opportunity: Opportunity) -> ArbitrageChanged | None:
-        """Note its new shape; None when it is closed, or has been further than this already."""
+        """Note its new shape; None when it is closed for good, or has been this far already."""
         if not self.is_open or opportunity.sequence <= self.sequence:
             return None
         return ArbitrageChanged(opportunity=opportunity)
 
     def end(self, reason: ArbitrageEnd, sequence: int) -> ArbitrageClosed | None:
-        """Note that it is gone; None when that is known."""
-        if not self.is_open:
+        """Note that it is gone; None when that is known, or it was seen alive later in the price stream.
+
+        It may end where it was last seen: time passes without a message.
+        """
+        if not self.is_open or sequence < self.sequence:
             return None
         return ArbitrageClosed(reason=reason, best_margin=self.best.margin, sequence=sequence)
 

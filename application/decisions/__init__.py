@@ -4,7 +4,7 @@ One module a noun. A decision records nothing before every check has passed, or 
 """
 
 from application.answers import Answer
-from application.decisions import accounts, bets, markets, settlement
+from application.decisions import accounts, arbitrages, bets, markets, settlement
 from application.decisions.context import Context
 from domain.commands import (
     CloseMarket,
@@ -17,6 +17,7 @@ from domain.commands import (
     OpenMarket,
     PlaceBet,
     PlaceBets,
+    RecordArbitrages,
     RecordOdds,
     RejectWithdrawal,
     ResumeMarket,
@@ -50,6 +51,8 @@ def decide(command: Command, ctx: Context) -> Answer:
             return markets.change_market(command, ctx)
         case RecordOdds():
             return markets.record_odds(command, ctx)
+        case RecordArbitrages():
+            return arbitrages.record_arbitrages(command, ctx)
         case SettleBets():
             return settlement.settle_bets(command, ctx)
         case CompleteSettlement():

@@ -14,6 +14,7 @@ from domain.commands import (
     OpenMarket,
     PlaceBet,
     PlaceBets,
+    RecordArbitrages,
     RecordOdds,
     RejectWithdrawal,
     SettleBets,
@@ -45,6 +46,9 @@ def streams_of(command: Command, target: UUID | None) -> Iterator[UUID]:
             for quote in command.quotes:
                 yield quote.market_id
                 yield odds_id(quote.market_id)
+        case RecordArbitrages():
+            for change in command.changes:
+                yield change.opportunity_id
         case SettleBets():
             yield from command.bet_ids
             if target is not None:
