@@ -1,6 +1,6 @@
 """What many tests begin with: people, a fixture, a market, and the states that events lead to."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID, uuid5
 
@@ -10,6 +10,8 @@ from domain.bet import Bet
 from domain.commands import FixtureBody, LimitsBody, OpenMarket, PlaceBet, SelectionBody
 from domain.events import (
     AccountOpened,
+    ArbitrageKind,
+    ArbitrageLeg,
     BetPlaced,
     Event,
     Fixture,
@@ -18,6 +20,7 @@ from domain.events import (
     MarketLimits,
     MarketOpened,
     MarketType,
+    Opportunity,
     Pricing,
     Recorded,
     Selection,
@@ -158,6 +161,33 @@ def recorded(
     """An event as the log holds it."""
     return Recorded(
         position, stream_id, version, at, actor, an_id(f"command {position}"), None, event
+    )
+
+
+def opportunity(
+    sequence: int,
+    margin: str = "0.01",
+    *,
+    kind: ArbitrageKind = "two_way",
+    fixture_id: UUID | None = None,
+    market_id: UUID = MARKET,
+    at: datetime = NOW,
+) -> Opportunity:
+    """An arbitrage as message `sequence` of the price stream has made it."""
+    return Opportunity(
+        kind=kind,
+        fixture_id=fixture_id or an_id("fixture"),
+        legs=(
+            ArbitrageLeg("pinnacle", market_id, "home", "back", Decimal("2.1"), 5_000, at),
+            ArbitrageLeg("betfair", market_id, "away", "back", Decimal("2.125"), 4_941, at),
+        ),
+        currency="EUR",
+        outlay_minor=9_941,
+        guaranteed_profit_minor=558,
+        margin=Decimal(margin),
+        warnings=(),
+        expires_at=at + timedelta(seconds=30),
+        sequence=sequence,
     )
 
 
