@@ -79,8 +79,30 @@ commit_seconds = Distribution(
 events_appended = Tally("fairbook_events_appended", "Events appended by this process")
 batches_failed = Tally("fairbook_batches_failed", "Batches that failed as a whole", ("error",))
 
+feed_attempts = Tally(
+    "fairbook_feed_attempts", "Requests and connections to a price feed", ("feed", "outcome")
+)
+feed_rejected = Tally(
+    "fairbook_feed_rejected", "What a price feed said that cannot be used", ("feed", "reason")
+)
+feed_breaker_opened = Tally(
+    "fairbook_feed_breaker_opened", "Times that a price feed was given a rest", ("feed",)
+)
+feed_batches = Tally("fairbook_feed_batches", "Batches of quotes taken in", ("feed",))
+feed_messages = Tally(
+    "fairbook_feed_messages", "Price messages by what became of them", ("feed", "outcome")
+)
+
 DISTRIBUTIONS: Final = [request_seconds, batch_commands, decide_seconds, commit_seconds]
-TALLIES: Final = [events_appended, batches_failed]
+TALLIES: Final = [
+    events_appended,
+    batches_failed,
+    feed_attempts,
+    feed_rejected,
+    feed_breaker_opened,
+    feed_batches,
+    feed_messages,
+]
 
 
 def batch_done(orders: "list[Order]", events: int, begun: int, decided: int, done: int) -> None:

@@ -1,0 +1,1 @@
+"""Price feeds: live ones and recorded ones, each behind `application.feeds.Feed`."""
