@@ -288,8 +288,9 @@ class _Ends(Struct, frozen=True, eq=False):
     ) -> NDArray[np.bool_]:
         """Tell where a correct score wins; the others are the scores that this very market does not list."""
         if score := _SCORE.fullmatch(selection_id):
-            return (self.home == int(score[1])) & (self.away == int(score[2]))
-        won = np.ones(len(self), np.bool_)
+            hit: NDArray[np.bool_] = (self.home == int(score[1])) & (self.away == int(score[2]))
+            return hit
+        won: NDArray[np.bool_] = np.ones(len(self), np.bool_)
         for listed in market.selections:
             if score := _SCORE.fullmatch(listed):
                 won &= (self.home != int(score[1])) | (self.away != int(score[2]))
