@@ -32,7 +32,8 @@ from domain.refusals import (
     ResultNotDerivable,
     SelectionNotInMarket,
 )
-from domain.settlement import check_settles, results_from_score
+from domain.scores import results_from_score
+from domain.settlement import check_settles
 from domain.times import check_time
 
 MarketEvent = MarketOpened | MarketSuspended | MarketResumed | MarketClosed | ResultDeclared

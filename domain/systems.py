@@ -1,0 +1,78 @@
+"""Bets of several legs: accumulators and full covers, each a sum of lines. Formulas: DOMAIN.md, "Settlement"."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import combinations
+from math import comb, prod
+from typing import Final
+
+from domain.events import BetKind
+from domain.refusals import InvalidInput
+
+LEGS_OF: Final[dict[BetKind, int]] = {
+    "single": 1,
+    "each_way": 1,
+    "trixie": 3,
+    "patent": 3,
+    "yankee": 4,
+    "lucky15": 4,
+    "canadian": 5,
+    "lucky31": 5,
+    "heinz": 6,
+    "lucky63": 6,
+    "super_heinz": 7,
+    "goliath": 8,
+}
+"""Legs that a kind has; an accumulator has two or more."""
+
+WITH_SINGLES: Final[frozenset[BetKind]] = frozenset({"patent", "lucky15", "lucky31", "lucky63"})
+FULL_COVERS: Final[frozenset[BetKind]] = frozenset(LEGS_OF) - {"single", "each_way"}
+
+
+def check_legs(kind: BetKind, legs: int) -> None:
+    """Refuse a number of legs that the kind does not have."""
+    if kind == "accumulator":
+        if legs < 2:  # noqa: PLR2004  one leg is a single
+            raise InvalidInput("an accumulator has two legs or more", field="legs")
+    elif legs != LEGS_OF[kind]:
+        raise InvalidInput(f"a {kind} has {LEGS_OF[kind]} legs, not {legs}", field="legs")
+
+
+def line_sizes(kind: BetKind, legs: int) -> range:
+    """Give how many legs the lines of a bet have, from the smallest to the largest."""
+    if kind in FULL_COVERS:
+        return range(1 if kind in WITH_SINGLES else 2, legs + 1)
+    return range(legs, legs + 1)
+
+
+def line_count(kind: BetKind, legs: int) -> int:
+    """Count the lines: a Yankee has 11, a Goliath 247."""
+    return sum(comb(legs, size) for size in line_sizes(kind, legs))
+
+
+def return_per_line_stake(kind: BetKind, multipliers: Sequence[Fraction]) -> Fraction:
+    """Return of all lines together per unit staked on each, by its legs' multipliers.
+
+    Π m for singles and accumulators; Π(1 + m) − 1 for full covers, less Σ m for those without singles.
+    """
+    if kind not in FULL_COVERS:
+        return prod(multipliers, start=Fraction(1))
+    covers = prod((1 + each for each in multipliers), start=Fraction(1)) - 1
+    return covers if kind in WITH_SINGLES else covers - sum(multipliers, Fraction(0))
+
+
+def lines_of(kind: BetKind, multipliers: Sequence[Fraction]) -> list[Fraction]:
+    """Return of each line per unit staked on it, small lines first, in the order of its legs."""
+    return [
+        prod(chosen, start=Fraction(1))
+        for size in line_sizes(kind, len(multipliers))
+        for chosen in combinations(multipliers, size)
+    ]
+
+
+def winnings_per_line_stake(kind: BetKind, multipliers: Sequence[Fraction]) -> Fraction:
+    """What all lines together win per unit staked on each when no stake is returned, as on a free bet.
+
+    A line pays what it returns above its stake, and nothing where it returns less: so every line counts for itself.
+    """
+    return sum((max(line - 1, Fraction(0)) for line in lines_of(kind, multipliers)), Fraction(0))
