@@ -1,59 +1,26 @@
 """For auditors: every event in order, and the books in balance."""
 
 from collections.abc import AsyncIterator
-from datetime import date, datetime
-from typing import Annotated, Any
+from datetime import date
+from typing import Annotated
 from uuid import UUID
 
 from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
-from msgspec import Struct
 
 from api.auth import only
 from api.desk import After, Cursor, Desk, Limit
 from api.problems import responses
 from api.times import AsOf, moment
-from application.answers import to_json
-from domain.events import Recorded
+from application.facts import fact_line
 from read_models import betting_totals, journal
 from read_models.betting_totals import DayTotals
 from read_models.db import Page
 from read_models.journal import TrialBalance
 
 EVENTS_MAX = 10_000_000
-
-
-class AuditedEvent(Struct, frozen=True):
-    """One line of the audit feed."""
-
-    position: int
-    stream: UUID
-    version: int
-    topic: str
-    actor: str
-    command: UUID
-    time: datetime
-    data: Any
-
-
-def _line(recorded: Recorded) -> bytes:
-    return (
-        to_json(
-            AuditedEvent(
-                position=recorded.position,
-                stream=recorded.stream_id,
-                version=recorded.version,
-                topic=recorded.event.topic,
-                actor=recorded.actor,
-                command=recorded.command_id,
-                time=recorded.at,
-                data=recorded.event,
-            )
-        )
-        + b"\n"
-    )
 
 
 @get(
@@ -74,13 +41,13 @@ async def read_events(
     first = await anext(events, None)
 
     async def lines() -> AsyncIterator[bytes]:
-        pending = [] if first is None else [_line(first)]
+        pending = [] if first is None else [fact_line(first)]
         async for recorded in events:
-            pending.append(_line(recorded))
+            pending.append(fact_line(recorded))
             if len(pending) >= 256:  # noqa: PLR2004  few enough to hold, enough to fill packets
-                yield b"".join(pending)
+                yield b"\n".join([*pending, b""])
                 pending.clear()
-        yield b"".join(pending)
+        yield b"\n".join([*pending, b""])
 
     return Stream(lines, media_type="application/x-ndjson")
 

@@ -14,11 +14,13 @@ import uvicorn
 from opentelemetry import metrics
 from opentelemetry.metrics import Observation
 
-from adapters.dependencies import NatsLink, ValkeyLink
+from adapters.dependencies import ValkeyLink
+from adapters.nats.connection import NatsLink
 from adapters.postgres.leadership import Leadership
 from adapters.postgres.reader import Reader
 from adapters.postgres.settings import ledger_environment
 from adapters.telemetry import exports_traces, set_up
+from adapters.valkey.board import ValkeyBoard
 from api.app import create_app
 from api.desk import Desk
 from api.express import ExpressHttp
@@ -119,7 +121,9 @@ async def _open(
         if settings.nats_url:
             link = await stack.enter_async_context(NatsLink(settings.nats_url))
             dependencies["nats"] = link.probe
+        board: ValkeyBoard | None = None
         if settings.redis_url:
+            board = await stack.enter_async_context(ValkeyBoard(settings.redis_url))
             cache = await stack.enter_async_context(ValkeyLink(settings.redis_url))
             dependencies["valkey"] = cache.probe
         leadership = Leadership(database_url, "settlement")
@@ -131,7 +135,8 @@ async def _open(
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        yield Desk(ledger, reader, reader), Probes(dependencies, reader, metrics_text)
+        desk = Desk(ledger, reader, reader, board=board, max_ages=settings.quote_max_ages)
+        yield desk, Probes(dependencies, reader, metrics_text)
 
 
 def _show(ledger: Ledger) -> None:

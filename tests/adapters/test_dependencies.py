@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from adapters.dependencies import NatsLink, ValkeyLink
+from adapters.dependencies import ValkeyLink
 from adapters.embedded import EmbeddedServers
+from adapters.nats.connection import NatsLink
 from tests.service import free_port
 
 Link = NatsLink | ValkeyLink

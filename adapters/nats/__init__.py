@@ -1,0 +1,1 @@
+"""NATS JetStream: streams, consumers with dead letters, publishers, and the ledger's facts."""
