@@ -7,10 +7,12 @@ from litestar import Request, Response
 from litestar.params import HeaderParameter, QueryParameter
 
 from api.problems import StaleView
+from application.board_cache import BoardCache
 from application.ledger import Ledger
 from application.log import EventFeed
 from domain.actors import Actor
 from domain.commands import Command
+from domain.freshness import MaxAges
 from read_models.db import Db
 
 FRESHNESS_SECONDS: Final = 2.0
@@ -49,12 +51,25 @@ class Views(Db, Protocol):
 
 
 class Desk:
-    """The ledger, the read models and the log, as one dependency of every route."""
+    """The ledger, the read models and the log, as one dependency of every route.
 
-    def __init__(self, ledger: Ledger, db: Views, feed: EventFeed) -> None:
+    `board` is the live odds board, where processes share one; `max_ages` say which prices are stale.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        db: Views,
+        feed: EventFeed,
+        *,
+        board: BoardCache | None = None,
+        max_ages: MaxAges | None = None,
+    ) -> None:
         self.ledger = ledger
         self.db = db
         self.feed = feed
+        self.board = board
+        self.max_ages = max_ages or MaxAges()
 
     async def command(
         self,

@@ -1,29 +1,38 @@
 """Prices: the way in for who has no NATS, and what was seen."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
-from msgspec import Meta
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
+from msgspec import Meta, Struct
 
 from api.auth import only
+from api.board import OddsBoard, odds_board
 from api.desk import After, Asked, Cursor, Desk, Key, Limit
 from api.problems import responses, responses_to_body
 from api.times import From, To, instant
 from application.answers import SnapshotsTaken
 from domain.commands import MAX_QUOTES, Command, Instant, QuoteBody, RecordOdds, Slug
-from domain.events import MarketType
+from domain.events import MarketType, Side
 from domain.refusals import InvalidInput, MarketNotFound
-from read_models import markets, prices
+from read_models import closing, markets, prices
+from read_models.closing import ClosingLine, ClosingPrice
 from read_models.db import Page
-from read_models.prices import PriceRow, QuoteRow
+from read_models.prices import Candle, QuoteFilter, QuoteRow
+
+INTERVAL_MAX_SECONDS: Final = 7 * 86_400
 
 
 class QuoteIn(Command, frozen=True, kw_only=True):
-    """A bookmaker's price; the market is named by its id, or by fixture, type and line."""
+    """A bookmaker's price; the market is named by its id, or by fixture, type and line.
+
+    `side` is what a client may do at it: back, or lay as on an exchange. A `withdrawn` quote says that the price, the last one
+    known, is no longer offered.
+    """
 
     bookmaker: Slug
     market_id: UUID | None = None
@@ -35,12 +44,30 @@ class QuoteIn(Command, frozen=True, kw_only=True):
     at: Instant
     size: Decimal | None = None
     closing: bool = False
+    side: Side = "back"
+    withdrawn: bool = False
 
 
 class OddsIn(Command, frozen=True, kw_only=True):
     """A batch of quotes."""
 
     quotes: Annotated[list[QuoteIn], Meta(min_length=1, max_length=MAX_QUOTES)]
+
+
+class ClosingOdds(Struct, frozen=True):
+    """A market's closing prices by bookmaker, and by selection their median; empty until it has closed."""
+
+    items: list[ClosingPrice]
+    lines: list[ClosingLine]
+
+
+Name = Annotated[str | None, QueryParameter(min_length=1, max_length=100)]
+Interval = Annotated[
+    int,
+    QueryParameter(
+        name="interval", ge=1, le=INTERVAL_MAX_SECONDS, description="Seconds of one interval"
+    ),
+]
 
 
 @post("/odds", opt=only("operator"), responses=responses_to_body(404, 409, 422))
@@ -79,6 +106,8 @@ async def _with_markets(quotes: list[QuoteIn], desk: Desk) -> list[QuoteBody]:
                 at=quote.at,
                 size=quote.size,
                 closing=quote.closing,
+                side=quote.side,
+                withdrawn=quote.withdrawn,
             )
         )
     return bodies
@@ -87,13 +116,17 @@ async def _with_markets(quotes: list[QuoteIn], desk: Desk) -> list[QuoteBody]:
 @get("/markets/{market_id:uuid}/odds", responses=responses(404, 422))
 async def read_odds(
     market_id: FromPath[UUID], desk: NamedDependency[Desk], after: After = None
-) -> Page[PriceRow]:
-    """Read the latest price of each selection by bookmaker."""
+) -> OddsBoard:
+    """Read the latest price of each selection by bookmaker, and the best of those that are not stale.
+
+    Prices that have not reached the log yet are shown too, unless `after` asks for the log's.
+    """
     await desk.fresh("prices", after)
-    shown = await prices.latest(desk.db, market_id)
-    if not shown:
+    kept = await prices.latest(desk.db, market_id)
+    live = await desk.board.quotes(market_id) if desk.board and after is None else []
+    if not kept:
         await _check_exists(market_id, desk, after)
-    return Page(shown, None)
+    return odds_board(kept, live, desk.max_ages, datetime.now(UTC))
 
 
 @get("/markets/{market_id:uuid}/odds/history", responses=responses(404, 422))
@@ -102,18 +135,59 @@ async def read_odds_history(
     desk: NamedDependency[Desk],
     start: From = None,
     end: To = None,
+    bookmaker: Name = None,
+    selection_id: Name = None,
+    side: FromQuery[Side | None] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     after: After = None,
 ) -> Page[QuoteRow]:
     """Read every quote that was kept for a market, oldest first."""
     await desk.fresh("prices", after)
-    page = await prices.history(
-        desk.db, market_id, instant(start, "from"), instant(end, "to"), limit, cursor
+    asked = QuoteFilter(
+        market_id, instant(start, "from"), instant(end, "to"), bookmaker, selection_id, side
     )
+    page = await prices.history(desk.db, asked, limit, cursor)
     if not page.items:
         await _check_exists(market_id, desk, after)
     return page
+
+
+@get("/markets/{market_id:uuid}/odds/series", responses=responses(404, 422))
+async def read_odds_series(
+    market_id: FromPath[UUID],
+    desk: NamedDependency[Desk],
+    interval_seconds: Interval = 60,
+    start: From = None,
+    end: To = None,
+    bookmaker: Name = None,
+    selection_id: Name = None,
+    side: FromQuery[Side | None] = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    after: After = None,
+) -> Page[Candle]:
+    """Read open, high, low and close of each bookmaker's price by interval, oldest first."""
+    await desk.fresh("prices", after)
+    asked = QuoteFilter(
+        market_id, instant(start, "from"), instant(end, "to"), bookmaker, selection_id, side
+    )
+    page = await prices.series(desk.db, asked, interval_seconds, limit, cursor)
+    if not page.items:
+        await _check_exists(market_id, desk, after)
+    return page
+
+
+@get("/markets/{market_id:uuid}/odds/closing", responses=responses(404, 422))
+async def read_closing_odds(
+    market_id: FromPath[UUID], desk: NamedDependency[Desk], after: After = None
+) -> ClosingOdds:
+    """Read how a market closed: each bookmaker's last price, the consensus, and the same without the margin."""
+    await desk.fresh("prices", after)
+    closed = await closing.prices_of(desk.db, market_id)
+    if not closed:
+        await _check_exists(market_id, desk, after)
+    return ClosingOdds(closed, await closing.lines_of(desk.db, market_id))
 
 
 async def _check_exists(market_id: UUID, desk: Desk, after: int | None) -> None:
@@ -122,4 +196,4 @@ async def _check_exists(market_id: UUID, desk: Desk, after: int | None) -> None:
         raise MarketNotFound
 
 
-ROUTES = [record_odds, read_odds, read_odds_history]
+ROUTES = [record_odds, read_odds, read_odds_history, read_odds_series, read_closing_odds]

@@ -19,7 +19,12 @@ from domain.refusals import Refusal
 PROBLEM_JSON: Final = "application/problem+json"
 SERVER_ERROR: Final = 500
 _UNKNOWN_FIELD: Final = re.compile(r"unknown field `(.*)`")
-_NAMES_OUTSIDE: Final = {"key": "Idempotency-Key", "start": "from", "end": "to"}
+_NAMES_OUTSIDE: Final = {
+    "key": "Idempotency-Key",
+    "start": "from",
+    "end": "to",
+    "interval_seconds": "interval",
+}
 """What clients call the parameters that have other names in Python."""
 
 _log = logging.getLogger("fairbook.api")

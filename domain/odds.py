@@ -1,13 +1,14 @@
 """A market's prices: a stream of snapshots, and the house's own latest price for each selection."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Self
+from typing import Final, Self
 from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import OddsSnapshotTaken, Quote
+from domain.events import MarketType, OddsSnapshotTaken, Quote
 from domain.ids import derived_id
 from domain.market import Market
 from domain.money import check_odds, has_at_most_places
@@ -20,6 +21,17 @@ HOUSE = "house"
 CLOCK_SKEW = timedelta(seconds=60)
 MAX_SIZE = Decimal(10**15)
 SIZE_PLACES = 8
+
+
+WINNERS: Final[Mapping[MarketType, int]] = {
+    **dict.fromkeys(("1X2", "ML", "OU", "BTTS", "AH", "DNB", "SPREAD", "WIN"), 1),
+    "DC": 2,
+}
+"""How many selections of a market win, where that is the same however it ends (pushes aside) and one of them must.
+
+The implied probabilities of all its selections then add up to it in a fair market. Others (CS may leave out scores,
+PLACE depends on the runners) have no no-vig price here.
+"""
 
 
 def odds_id(market_id: UUID) -> UUID:

@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
+from domain.freshness import MaxAges
+
 Environment = Literal["development", "production"]
 
 ENVIRONMENTS: tuple[str, ...] = get_args(Environment)
 DEFAULT_PORT = 8080
 _URLS = "urls.json"
 PORT_MAX = 65_535
+_MOST = 1_000_000_000
 
 _OWN_VARIABLES = frozenset(
     {
@@ -23,7 +26,13 @@ _OWN_VARIABLES = frozenset(
         "FAIRBOOK_ENV",
         "FAIRBOOK_HOME",
         "FAIRBOOK_HOST",
+        "FAIRBOOK_LEDGER_DAYS",
+        "FAIRBOOK_LEDGER_MEGABYTES",
+        "FAIRBOOK_NATS_REPLICAS",
+        "FAIRBOOK_ODDS_HOURS",
+        "FAIRBOOK_ODDS_MEGABYTES",
         "FAIRBOOK_PORT",
+        "FAIRBOOK_QUOTE_MAX_AGE",
         "FAIRBOOK_SECRET",
         "FAIRBOOK_TOKEN",  # read by the commands that are clients of the API
         "FAIRBOOK_TRACE_RATIO",
@@ -54,6 +63,8 @@ class Settings:
     port: int
     environment: Environment
     trace_ratio: float
+    streams: StreamLimits
+    quote_max_ages: MaxAges
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] = os.environ) -> "Settings":
@@ -74,6 +85,14 @@ class Settings:
             environment=_environment(variables),
             trace_ratio=_parsed(
                 variables, "FAIRBOOK_TRACE_RATIO", _ratio, 0.002, "a number from 0 (no traces) to 1"
+            ),
+            streams=_streams(variables),
+            quote_max_ages=_parsed(
+                variables,
+                "FAIRBOOK_QUOTE_MAX_AGE",
+                MaxAges.parse,
+                MaxAges(),
+                "seconds by bookmaker, such as default=300,betfair=10",
             ),
         )
 
@@ -184,6 +203,46 @@ def _parsed(
         return parse(value)
     except ValueError:
         raise SettingsError(f"{name} is {value!r}; set it to {expected}, or unset it.") from None
+
+
+def _streams(variables: Mapping[str, str]) -> StreamLimits:
+    usual = StreamLimits()
+
+    def scaled(name: str, unit: int, usual: int, least: int, expected: str) -> int:
+        return _parsed(variables, name, lambda text: _at_least(least, text) * unit, usual, expected)
+
+    size = "a number of megabytes, 1 or more"
+    return StreamLimits(
+        replicas=_parsed(
+            variables, "FAIRBOOK_NATS_REPLICAS", _replicas, usual.replicas, "1, 3 or 5"
+        ),
+        odds_seconds=scaled(
+            "FAIRBOOK_ODDS_HOURS", HOUR_SECONDS, usual.odds_seconds, 1, "a number of hours, 1 or more"
+        ),
+        odds_bytes=scaled("FAIRBOOK_ODDS_MEGABYTES", MEGABYTE, usual.odds_bytes, 1, size),
+        ledger_seconds=scaled(
+            "FAIRBOOK_LEDGER_DAYS",
+            DAY_SECONDS,
+            usual.ledger_seconds,
+            0,
+            "a number of days, or 0 for no limit",
+        ),
+        ledger_bytes=scaled("FAIRBOOK_LEDGER_MEGABYTES", MEGABYTE, usual.ledger_bytes, 1, size),
+    )
+
+
+def _at_least(least: int, text: str) -> int:
+    number = int(text)
+    if not least <= number <= _MOST:
+        raise ValueError(text)
+    return number
+
+
+def _replicas(text: str) -> int:
+    replicas = int(text)
+    if replicas not in {1, 3, 5}:
+        raise ValueError(text)
+    return replicas
 
 
 def _port(text: str) -> int:

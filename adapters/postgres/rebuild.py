@@ -92,7 +92,8 @@ def _swap_once(connection: Connection[Any], build: Build, projection: Projection
         for table in projection.tables:
             old = Identifier(projection.schema, table)
             new = Identifier(build.schema_of(projection), table)
-            connection.execute(SQL("ALTER TABLE {} SET SCHEMA {}").format(old, retired))
+            # A table that this version adds is not there yet.
+            connection.execute(SQL("ALTER TABLE IF EXISTS {} SET SCHEMA {}").format(old, retired))
             connection.execute(SQL("ALTER TABLE {} SET SCHEMA {}").format(new, live))
         connection.execute(_TRACK, (build.positions[projection.name], projection.name))
         connection.execute(

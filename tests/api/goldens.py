@@ -14,7 +14,7 @@ from tests.service import Answer
 FOLDER: Final = Path(__file__).parent / "golden"
 _ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME: Final = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
-_OPAQUE: Final = {"next_cursor": "<cursor>", "day": "<day>"}
+_OPAQUE: Final = {"next_cursor": "<cursor>", "day": "<day>", "age_seconds": "<age>"}
 
 
 class Golden:

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from domain.freshness import MaxAges
+from adapters.nats.limits import StreamLimits
 from fairbook.secret import SECRET_FILE, made_signing_secret, signing_secret
 from fairbook.settings import Settings, SettingsError, write_urls
 
@@ -29,11 +31,31 @@ def test_everything_can_be_set() -> None:
         FAIRBOOK_PORT="9000",
         FAIRBOOK_ENV="production",
         FAIRBOOK_TRACE_RATIO="1",
+        FAIRBOOK_QUOTE_MAX_AGE="default=60,betfair=2.5",
         OTEL_SERVICE_NAME="the SDK's own",
     )
     assert read.require_database_url() == "postgresql://u:p@db/fairbook"
     assert read.require_nats_url() == "nats://u:p@nats"
     assert (read.home, read.port, read.trace_ratio) == (Path("/data"), 9000, 1.0)
+    assert read.quote_max_ages == MaxAges(60, {"betfair": 2.5})
+
+
+def test_what_the_streams_keep_can_be_set() -> None:
+    read = settings(
+        FAIRBOOK_NATS_REPLICAS="3",
+        FAIRBOOK_ODDS_HOURS="6",
+        FAIRBOOK_ODDS_MEGABYTES="500",
+        FAIRBOOK_LEDGER_DAYS="90",
+        FAIRBOOK_LEDGER_MEGABYTES="20000",
+    )
+    assert read.streams == StreamLimits(
+        replicas=3,
+        odds_seconds=21_600,
+        odds_bytes=500_000_000,
+        ledger_seconds=7_776_000,
+        ledger_bytes=20_000_000_000,
+    )
+    assert settings().streams == StreamLimits()
 
 
 @pytest.mark.parametrize(
@@ -42,8 +64,14 @@ def test_everything_can_be_set() -> None:
         ("FAIRBOOK_PORT", "0", "1 to 65535"),
         ("FAIRBOOK_PORT", "http", "1 to 65535"),
         ("FAIRBOOK_PORT", "tcp://10.0.0.1:80", "1 to 65535"),
+        ("FAIRBOOK_NATS_REPLICAS", "2", "1, 3 or 5"),
+        ("FAIRBOOK_ODDS_HOURS", "0", "hours, 1 or more"),
+        ("FAIRBOOK_ODDS_MEGABYTES", "2 GB", "megabytes, 1 or more"),
+        ("FAIRBOOK_LEDGER_DAYS", "-1", "or 0 for no limit"),
         ("FAIRBOOK_TRACE_RATIO", "1.5", "from 0"),
         ("FAIRBOOK_TRACE_RATIO", "nan", "from 0"),
+        ("FAIRBOOK_QUOTE_MAX_AGE", "300", "default=300"),
+        ("FAIRBOOK_QUOTE_MAX_AGE", "betfair=0", "default=300"),
         ("FAIRBOOK_ENV", "staging", "development or production"),
         ("FAIRBOOK_PROT", "80", "did you mean FAIRBOOK_PORT"),
         ("FAIRBOOK_XYZZY", "1", "known: FAIRBOOK_DATA"),

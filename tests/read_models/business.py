@@ -13,6 +13,7 @@ from adapters.postgres.projector import Projector, Session
 from adapters.postgres.schema import TableDigest, connect, create_live, digest
 from adapters.postgres.snapshot_projection import PROJECTIONS
 from domain.commands import (
+    CloseMarket,
     CompleteSettlement,
     CompleteWithdrawal,
     PlaceBet,
@@ -26,9 +27,10 @@ from domain.commands import (
 from domain.events import Event, Leg
 from domain.refusals import Refusal
 from tests.application.desk import Desk
-from tests.builders import ALICE, BOB, NOW, OPERATOR, an_id
+from tests.builders import ALICE, BOB, FIXTURE, NOW, OPERATOR, an_id
 
 Digests = dict[str, tuple[TableDigest, ...]]
+BOOKMAKERS = ("house", "Ladder", "Exchange")
 SELECTION_IDS = ("home", "draw", "away")
 
 
@@ -43,7 +45,7 @@ async def run_business(desk: Desk, seed: int, steps: int) -> None:
         account_id, owner = rng.choice(accounts)
         market_id = rng.choice(markets)
         try:
-            match rng.choice("bbbbbdwcrqqsx"):
+            match rng.choice("bbbbbdwcrqqqesx"):
                 case "b":
                     bets = [a_bet(rng, account_id, market_id) for _ in range(rng.randint(1, 4))]
                     done = await desk.ask(PlaceBets(bets=bets), owner)
@@ -61,6 +63,8 @@ async def run_business(desk: Desk, seed: int, steps: int) -> None:
                     await desk.ask(RejectWithdrawal(), OPERATOR, target=rng.choice(withdrawals))
                 case "q":
                     await desk.ask(RecordOdds(quotes=some_quotes(rng, market_id)), OPERATOR)
+                case "e":
+                    await desk.ask(CloseMarket(), OPERATOR, target=market_id)
                 case "s":
                     await desk.ask(SuspendMarket(), OPERATOR, target=market_id)
                     markets.append(await desk.market())
@@ -84,13 +88,16 @@ def a_bet(rng: random.Random, account_id: UUID, market_id: UUID) -> PlaceBet:
 def some_quotes(rng: random.Random, market_id: UUID) -> list[QuoteBody]:
     return [
         QuoteBody(
-            bookmaker=rng.choice(("house", "Ladder", "Exchange")),
+            bookmaker=rng.choice(BOOKMAKERS),
             market_id=market_id,
             selection_id=rng.choice(SELECTION_IDS),
             odds=Decimal(rng.randint(1_001, 9_999)) / 1000,
-            at=datetime.now(UTC) - timedelta(seconds=rng.randint(0, 3)),
+            at=rng.choice((FIXTURE.starts_at, datetime.now(UTC)))
+            - timedelta(seconds=rng.randint(-3, 3)),
             size=rng.choice((None, Decimal("12.50"))),
             closing=rng.random() < 0.2,
+            side=rng.choice(("back", "back", "lay")),
+            withdrawn=rng.random() < 0.2,
         )
         for _ in range(rng.randint(1, 4))
     ]

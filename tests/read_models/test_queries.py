@@ -352,11 +352,13 @@ async def test_prices_latest_and_past(desk: Desk, db: Reader, database_url: str)
         True,
         at - timedelta(seconds=5),
     )
-    past = await prices.history(db, market_id)
+    everything = prices.QuoteFilter(market_id)
+    past = await prices.history(db, everything)
     assert [quote.odds for quote in past.items] == [Decimal("2.1"), Decimal("2.3"), Decimal("2.2")]
-    first = await prices.history(db, market_id, limit=1)
-    second = await prices.history(db, market_id, limit=2, cursor=first.next_cursor)
+    first = await prices.history(db, everything, limit=1)
+    second = await prices.history(db, everything, limit=2, cursor=first.next_cursor)
     assert (*first.items, *second.items) == tuple(past.items)
-    since = await prices.history(db, market_id, start=at - timedelta(seconds=7), end=at)
+    between = prices.QuoteFilter(market_id, start=at - timedelta(seconds=7), end=at)
+    since = await prices.history(db, between)
     assert [quote.odds for quote in since.items] == [Decimal("2.3"), Decimal("2.2")]
     assert await prices.latest(db, NOBODY) == []

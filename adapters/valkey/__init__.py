@@ -1,0 +1,1 @@
+"""Valkey, for what may be lost."""

@@ -1,0 +1,215 @@
+"""Closing prices: what each bookmaker offered last, what the market as a whole said, and the closing-line value of bets.
+
+The tables belong to the model of prices. When a market closes (or, if it never does, when its result is declared), they
+take from the quotes recorded until then, for every bookmaker, selection and side: the latest that the bookmaker calls its
+closing one, else the latest of those not after the start nor after the closing. One that was withdrawn is none. So it
+does not matter in which batch an event comes: what counts is its position.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from domain.events import Event, MarketClosed, MarketOpened, Recorded, ResultDeclared, Side
+from domain.odds import WINNERS
+from read_models.db import Db
+from read_models.projection import Batch, Change, columns, over
+
+CLV_STEP: Final = Decimal("0.000001")
+
+
+class LegTaken(Struct, frozen=True):
+    """What a leg's closing-line value depends on; the account says who holds the money."""
+
+    account_id: UUID
+    market_id: UUID
+    selection_id: str
+    side: Side
+    odds: Decimal
+
+
+class LegClosing(Struct, frozen=True):
+    """How a leg's market closed, and the leg's closing-line value against it.
+
+    `closing_odds` are those of `closing_bookmaker`, which holds the account's money, or (None) the consensus: the
+    median of the bookmakers' back odds. `fair_odds` are the consensus without its margin, None where the market's
+    selections do not all have one. `clv` = odds taken / closing odds − 1 and `clv_fair` = odds taken / fair odds − 1
+    (of a lay the other way round: what was closing odds / odds taken − 1), with 6 decimals, halves to even. Source:
+    the CLV of DOMAIN.md.
+    """
+
+    closing_odds: Decimal
+    closing_bookmaker: str | None
+    fair_odds: Decimal | None
+    clv: Decimal
+    clv_fair: Decimal | None
+
+
+class ClosingPrice(Struct, frozen=True):
+    """A bookmaker's last price; `closing` when the bookmaker called it that."""
+
+    selection_id: str
+    side: Side
+    bookmaker: str
+    odds: Decimal
+    closing: bool
+    at: datetime
+
+
+class ClosingLine(Struct, frozen=True):
+    """A selection's consensus: the median of `bookmakers` back odds, and the same without the margin."""
+
+    selection_id: str
+    odds: Decimal
+    bookmakers: int
+    fair_odds: Decimal | None
+
+
+_NAME = "lower(regexp_replace({}, '[^[:alnum:]]', '', 'g'))"
+"""A bookmaker's key (`betfair_ex`) and what a client calls it (`Betfair Ex`) are the same name."""
+
+_SELECT_LEGS = f"""
+SELECT w.n, own.bookmaker, own.odds, c.odds, c.fair_odds
+FROM unnest(%(account_ids)s::uuid[], %(market_ids)s::uuid[], %(selection_ids)s::text[], %(sides)s::text[])
+     WITH ORDINALITY AS w(account_id, market_id, selection_id, side, n)
+LEFT JOIN balances a USING (account_id)
+LEFT JOIN LATERAL (
+    SELECT p.bookmaker, p.odds FROM closing_prices p
+    WHERE p.market_id = w.market_id AND p.selection_id = w.selection_id AND p.side = w.side
+      AND {_NAME.format("p.bookmaker")} = {_NAME.format("a.held_at")}
+    ORDER BY p.bookmaker LIMIT 1
+) own ON true
+LEFT JOIN closing_lines c ON c.market_id = w.market_id AND c.selection_id = w.selection_id
+WHERE own.odds IS NOT NULL OR c.odds IS NOT NULL"""  # noqa: S608  constant parts
+
+
+async def of_legs(db: Db, legs: Sequence[LegTaken]) -> list[LegClosing | None]:
+    """Give how each leg's market closed, None for those that have not, or without a price."""
+    found: list[LegClosing | None] = [None] * len(legs)
+    if legs:
+        parameters = {
+            "account_ids": [leg.account_id for leg in legs],
+            "market_ids": [leg.market_id for leg in legs],
+            "selection_ids": [leg.selection_id for leg in legs],
+            "sides": [leg.side for leg in legs],
+        }
+        for place, *closed in await db.rows(_SELECT_LEGS, parameters, _columns):
+            found[place - 1] = _leg_closing(legs[place - 1], *closed)
+    return found
+
+
+def _leg_closing(
+    leg: LegTaken,
+    bookmaker: str | None,
+    own: Decimal | None,
+    consensus: Decimal | None,
+    fair: Decimal | None,
+) -> LegClosing:
+    odds = own if own is not None else consensus
+    assert odds is not None
+    return LegClosing(odds, bookmaker, fair, _value(leg, odds), fair and _value(leg, fair))
+
+
+def _value(leg: LegTaken, closing: Decimal) -> Decimal:
+    better, worse = (leg.odds, closing) if leg.side == "back" else (closing, leg.odds)
+    return ((better - worse) / worse).quantize(CLV_STEP, ROUND_HALF_EVEN)
+
+
+async def prices_of(db: Db, market_id: UUID) -> list[ClosingPrice]:
+    """Give every bookmaker's last price, empty while the market has not closed."""
+    sql = """
+        SELECT selection_id, side, bookmaker, odds, closing, at FROM closing_prices
+        WHERE market_id = %(market_id)s ORDER BY selection_id, side, bookmaker"""
+    return await db.rows(sql, {"market_id": market_id}, ClosingPrice)
+
+
+async def lines_of(db: Db, market_id: UUID) -> list[ClosingLine]:
+    """Give every selection's consensus, empty while the market has not closed."""
+    sql = """
+        SELECT selection_id, odds, bookmakers, fair_odds FROM closing_lines
+        WHERE market_id = %(market_id)s ORDER BY selection_id"""
+    return await db.rows(sql, {"market_id": market_id}, ClosingLine)
+
+
+def _columns(*values: Any) -> tuple[Any, ...]:
+    return values
+
+
+# ---- projection
+
+TABLES: Final = ("closings", "closing_prices", "closing_lines")
+FOLLOWS: Final[tuple[type[Event], ...]] = (MarketClosed, ResultDeclared)
+
+CREATE: Final = """
+CREATE TABLE closings (market_id uuid PRIMARY KEY, position bigint NOT NULL, upto timestamptz NOT NULL);
+CREATE TABLE closing_prices (
+    market_id uuid NOT NULL, selection_id text NOT NULL, side text NOT NULL, bookmaker text NOT NULL,
+    odds numeric NOT NULL, closing boolean NOT NULL, at timestamptz NOT NULL,
+    PRIMARY KEY (market_id, selection_id, side, bookmaker)
+);
+CREATE TABLE closing_lines (
+    market_id uuid NOT NULL, selection_id text NOT NULL, odds numeric NOT NULL, bookmakers bigint NOT NULL,
+    fair_odds numeric, PRIMARY KEY (market_id, selection_id)
+)"""
+
+# A market closes once: what is declared after its closing finds it there, and joins nothing below.
+_CLOSE = over(
+    "INSERT INTO closings SELECT * FROM {} ON CONFLICT DO NOTHING", "uuid", "bigint", "timestamptz"
+)
+# LATERAL: one descent of the index for each market that closes, whatever the planner thinks of the table's size.
+_PRICES = over(
+    """
+    INSERT INTO closing_prices
+    SELECT c.market_id, q.selection_id, q.side, q.bookmaker, q.odds, q.closing, q.at
+    FROM {} AS e(market_id, position) JOIN closings c USING (market_id, position)
+    CROSS JOIN LATERAL (
+        SELECT DISTINCT ON (selection_id, side, bookmaker) selection_id, side, bookmaker, odds, closing, withdrawn, at
+        FROM quotes
+        WHERE market_id = c.market_id AND position < c.position AND (closing OR at <= c.upto)
+        ORDER BY selection_id, side, bookmaker, closing DESC, at DESC, position DESC, line DESC
+    ) q WHERE NOT q.withdrawn""",
+    *("uuid", "bigint"),
+)
+# The median is exact: half the sum of two odds with 3 decimals has 4. Without the margin (multiplicative): the implied
+# probabilities 1/o of all selections add up to `winners` in a fair market, so o becomes o · Σ(1/o) / winners.
+_LINES = over(
+    """
+    INSERT INTO closing_lines
+    SELECT c.market_id, m.selection_id, m.odds, m.bookmakers,
+           CASE WHEN e.winners > 0 AND m.selections = e.selections
+                THEN trim_scale(round(m.odds * m.book / e.winners, 6)) END
+    FROM {} AS e(market_id, position, selections, winners) JOIN closings c USING (market_id, position)
+    CROSS JOIN LATERAL (
+        SELECT selection_id, bookmakers, odds, count(*) OVER () AS selections, sum(1 / odds) OVER () AS book
+        FROM (
+            SELECT selection_id, n AS bookmakers, trim_scale(round((a[(n + 1) / 2] + a[(n + 2) / 2]) / 2, 4)) AS odds
+            FROM (SELECT selection_id, count(*)::int AS n, array_agg(odds ORDER BY odds) AS a FROM closing_prices
+                  WHERE market_id = c.market_id AND side = 'back' GROUP BY selection_id) offered
+        ) medians
+    ) m""",
+    *("uuid", "bigint", "bigint", "bigint"),
+)
+
+
+def changes(batch: Batch) -> Iterable[Change]:
+    """Keep the closing prices of the markets that close in this batch, after its quotes are in their table."""
+    closed: dict[int, Recorded] = {}
+    for recorded in batch.of(*FOLLOWS):
+        closed.setdefault(recorded.stream_id.int, recorded)
+    if not closed:
+        return
+    opened = batch.first_events(MarketOpened, {key: r.stream_id for key, r in closed.items()})
+    rows: list[tuple[Any, ...]] = []
+    for key, recorded in closed.items():
+        market = opened[key]
+        upto = min(market.fixture.starts_at, recorded.at)
+        winners = WINNERS.get(market.type, 0)
+        rows.append((recorded.stream_id, recorded.position, upto, len(market.selections), winners))
+    ids, positions, upto_times, selections, winners_of = columns(rows)
+    yield _CLOSE, (ids, positions, upto_times)
+    yield _PRICES, (ids, positions)
+    yield _LINES, (ids, positions, selections, winners_of)
