@@ -31,6 +31,7 @@ COMMANDS = {
     "up": Entry("fairbook.up", "start everything: servers, API and workers"),
     "api": Entry("fairbook.api", "serve the HTTP API"),
     "project": Entry("fairbook.project", "run projection workers"),
+    "handle": Entry("fairbook.handle", "publish the ledger's events, handle what comes over NATS"),
     "rebuild": Entry("fairbook.rebuild", "rebuild a read model beside the live one, then swap"),
     "replay": Entry("fairbook.replay", "fold the whole log and compare it with the read models"),
     "token": Entry("fairbook.token", "print a signed token for local use"),

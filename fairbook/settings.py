@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
+from adapters.nats.limits import DAY_SECONDS, HOUR_SECONDS, MEGABYTE, StreamLimits
 from domain.freshness import MaxAges
 
 Environment = Literal["development", "production"]
@@ -217,7 +218,11 @@ def _streams(variables: Mapping[str, str]) -> StreamLimits:
             variables, "FAIRBOOK_NATS_REPLICAS", _replicas, usual.replicas, "1, 3 or 5"
         ),
         odds_seconds=scaled(
-            "FAIRBOOK_ODDS_HOURS", HOUR_SECONDS, usual.odds_seconds, 1, "a number of hours, 1 or more"
+            "FAIRBOOK_ODDS_HOURS",
+            HOUR_SECONDS,
+            usual.odds_seconds,
+            1,
+            "a number of hours, 1 or more",
         ),
         odds_bytes=scaled("FAIRBOOK_ODDS_MEGABYTES", MEGABYTE, usual.odds_bytes, 1, size),
         ledger_seconds=scaled(

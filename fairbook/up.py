@@ -146,6 +146,7 @@ def _programs(
     return [
         *(Program(name, ["api", *shared], logs / f"{name}.log", environment) for name in names),
         Program("project", ["project"], logs / "project.log", environment),
+        Program("handle", ["handle"], logs / "handle.log", environment),
     ]
 
 

@@ -55,8 +55,11 @@ def pinned(lock: str) -> dict[str, str]:
 
 
 class TestCompose:
-    def test_it_runs_the_three_servers_the_api_and_a_worker(self, deployed: dict[str, Any]) -> None:
-        assert set(deployed["services"]) == {"postgres", "nats", "valkey", "api", "worker"}
+    def test_it_runs_the_three_servers_and_what_fairbook_up_runs(
+        self, deployed: dict[str, Any]
+    ) -> None:
+        ours = {"api", "worker", "handler"}
+        assert set(deployed["services"]) == {"postgres", "nats", "valkey", *ours}
 
     @pytest.mark.parametrize("missing", SECRETS)
     def test_it_refuses_to_start_without_a_secret(self, missing: str) -> None:
@@ -119,7 +122,7 @@ class TestCompose:
         assert described["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
         assert "ports" not in described, "only the API is reachable from outside"
 
-    @pytest.mark.parametrize("service", ["api", "worker"])
+    @pytest.mark.parametrize("service", ["api", "worker", "handler"])
     def test_our_processes_wait_for_the_servers_and_may_do_little(
         self, deployed: dict[str, Any], service: str
     ) -> None:
@@ -131,7 +134,7 @@ class TestCompose:
         assert described["cap_drop"] == ["ALL"]
         assert described["command"][0] in COMMANDS
 
-    @pytest.mark.parametrize("service", ["api", "worker"])
+    @pytest.mark.parametrize("service", ["api", "worker", "handler"])
     def test_our_processes_understand_their_environment(
         self, deployed: dict[str, Any], service: str
     ) -> None:

@@ -11,7 +11,7 @@ from adapters.embedded.server import HOST, USER, Server
 from adapters.embedded.wheels import nats_program
 
 # compose.yaml carries the same ones, and a test compares them.
-JETSTREAM: Final[Mapping[str, str]] = {"max_memory_store": "64MB", "max_file_store": "2GB"}
+JETSTREAM: Final[Mapping[str, str]] = {"max_memory_store": "64MB", "max_file_store": "10GB"}
 
 _ANSWER_SECONDS: Final = 0.5
 _GREETING_BYTES: Final = 4096

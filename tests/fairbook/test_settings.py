@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.freshness import MaxAges
 from adapters.nats.limits import StreamLimits
+from domain.freshness import MaxAges
 from fairbook.secret import SECRET_FILE, made_signing_secret, signing_secret
 from fairbook.settings import Settings, SettingsError, write_urls
 

@@ -121,14 +121,14 @@ def up(open_folder: Path) -> Iterator[Up]:
 
 def test_it_starts_everything_and_stops_everything(up: Up) -> None:
     up.ready_after_seconds()
-    assert set(up.pids()) == {"postgres", "nats", "valkey", "api", "project"}
+    assert set(up.pids()) == {"postgres", "nats", "valkey", "api", "project", "handle"}
     assert up.is_ready()
     for path in ("/schema", "/metrics", "/health"):
         assert up.status_of(path) == 200
     assert up.status_of("/v1/accounts") == 401
     assert up.status_of("/v1/accounts", up.token) == 200
     running = up.everything()
-    assert len(running) == 5
+    assert len(running) == 6
     assert up.stop(signal.SIGINT) == 0
     assert not any(process.is_running() for process in running)
 
@@ -148,9 +148,9 @@ def test_a_second_start_is_quick_and_keeps_ports_and_secret(up: Up) -> None:
 
 def test_what_dies_is_started_again(up: Up) -> None:
     up.ready_after_seconds()
-    for name in ("api", "project", "postgres"):
+    for name in ("api", "project", "handle", "postgres"):
         os.kill(up.pids()[name], signal.SIGKILL)
-    assert wait_until(lambda: up.said.count("exited") >= 3, patience_seconds=10), up.said
+    assert wait_until(lambda: up.said.count("exited") >= 4, patience_seconds=10), up.said
     assert wait_until(up.is_ready, READY_SECONDS_MAX), up.said
     assert up.status_of("/v1/accounts", up.token) == 200
     assert up.stop(signal.SIGTERM) == 0
