@@ -6,6 +6,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from domain.events import MatchedBy
+from domain.feed_name import NameStatus
 from domain.refusals import Refusal
 
 
@@ -89,6 +91,17 @@ class BetsSettled(Struct, frozen=True, gc=False):
     position: int
 
 
+class NameSeen(Struct, frozen=True, gc=False):
+    """A feed's name was reported or matched: the fixture that it means, if that is known, and who or what said so."""
+
+    name_id: UUID
+    status: NameStatus
+    fixture_id: UUID | None
+    swapped: bool
+    by: MatchedBy | None
+    position: int
+
+
 Answer = (
     NewAccount
     | NewMarket
@@ -99,6 +112,7 @@ Answer = (
     | SnapshotsTaken
     | ArbitragesRecorded
     | BetsSettled
+    | NameSeen
 )
 
 

@@ -15,6 +15,7 @@ from domain.events import (
     BetKind,
     Leg,
     MarketType,
+    MatchRule,
     Opportunity,
     Pricing,
     Result,
@@ -223,15 +224,23 @@ class RecordOdds(Command, frozen=True, kw_only=True):
 
 
 class CandidateBody(Command, frozen=True, kw_only=True):
-    """A fixture that a feed's name may mean; `likeness` is from 0 to 1."""
+    """A fixture that a feed's name may mean; `likeness` is from 0 to 1, with 3 places at most."""
 
     fixture_id: UUID
-    likeness: Annotated[Decimal, Meta(ge=0, le=1)]
+    likeness: Decimal
+    swapped: bool = False
+
+
+class CertainMatchBody(Command, frozen=True, kw_only=True):
+    """The fixture that a feed's name means beyond doubt, and the rule that says so."""
+
+    fixture_id: UUID
+    by: MatchRule
     swapped: bool = False
 
 
 class SeeFeedName(Command, frozen=True, kw_only=True):
-    """Report an event of a feed that no fixture matches beyond doubt."""
+    """Report an event of a feed: `matched` to its fixture by a rule, or with the `candidates` for an operator."""
 
     feed: Slug
     sport: Text
@@ -241,6 +250,7 @@ class SeeFeedName(Command, frozen=True, kw_only=True):
     home: Text | None = None
     away: Text | None = None
     candidates: Annotated[tuple[CandidateBody, ...], Meta(max_length=10)] = ()
+    matched: CertainMatchBody | None = None
 
 
 class MatchFeedName(Command, frozen=True, kw_only=True):

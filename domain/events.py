@@ -37,7 +37,8 @@ SettledStatus = Literal["won", "lost", "void", "part_won"]
 ArbitrageKind = Literal["two_way", "n_way", "back_lay", "cross_market", "middle"]
 ArbitrageEnd = Literal["price_moved", "expired", "not_open", "limits"]
 ArbitrageWarning = Literal["margin_over_10_percent", "stale_leg", "rules_differ"]
-MatchedBy = Literal["same_name", "alias", "likeness", "operator"]
+MatchRule = Literal["same_name", "alias", "likeness"]
+MatchedBy = Literal[MatchRule, "operator"]
 
 
 # ---- values that events carry

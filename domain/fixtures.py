@@ -22,6 +22,7 @@ from domain.names import (
     words,
 )
 from domain.quotes import FeedEvent
+from domain.times import YEARS
 
 SERIES: Final = frozenset(
     {
@@ -60,7 +61,8 @@ def name_key(
     """
     sides = sides_of(name, home, away)
     called = " v ".join(map(normalise, sides)) if sides else normalise(name)
-    start = starts_at.astimezone(UTC)
+    # Times at the ends of the calendar have no equivalent in UTC; nothing is kept of them.
+    start = starts_at.astimezone(UTC) if starts_at.year in YEARS else starts_at
     by_day = sides and sport_of(sport) not in SERIES | RACES
     marked = " ".join(sorted(markers_of_competition(competition)))
     course = normalise(competition) if not sides else ""

@@ -60,6 +60,14 @@ class MarketNotFound(NotFound):
     """There is no such market."""
 
 
+class FeedNameNotFound(NotFound):
+    """There is no such name of a feed."""
+
+
+class FixtureNotFound(NotFound):
+    """There is no such fixture."""
+
+
 class BetNotFound(NotFound):
     """There is no such bet, or it is not yours."""
 

@@ -4,7 +4,7 @@ One module a noun. A decision records nothing before every check has passed, or 
 """
 
 from application.answers import Answer
-from application.decisions import accounts, arbitrages, bets, markets, settlement
+from application.decisions import accounts, arbitrages, bets, feeds, markets, settlement
 from application.decisions.context import Context
 from domain.commands import (
     CloseMarket,
@@ -13,6 +13,7 @@ from domain.commands import (
     CompleteWithdrawal,
     DeclareResult,
     Deposit,
+    MatchFeedName,
     OpenAccount,
     OpenMarket,
     PlaceBet,
@@ -21,6 +22,7 @@ from domain.commands import (
     RecordOdds,
     RejectWithdrawal,
     ResumeMarket,
+    SeeFeedName,
     SettleBets,
     SuspendMarket,
     Withdraw,
@@ -53,6 +55,10 @@ def decide(command: Command, ctx: Context) -> Answer:
             return markets.record_odds(command, ctx)
         case RecordArbitrages():
             return arbitrages.record_arbitrages(command, ctx)
+        case SeeFeedName():
+            return feeds.see_feed_name(command, ctx)
+        case MatchFeedName():
+            return feeds.match_feed_name(command, ctx)
         case SettleBets():
             return settlement.settle_bets(command, ctx)
         case CompleteSettlement():

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from application.book import Book
 from application.decisions.context import odds_id, settlement_id
+from application.decisions.feeds import stream_of_name
 from domain.bet import Bet
 from domain.commands import (
     Command,
@@ -17,6 +18,7 @@ from domain.commands import (
     RecordArbitrages,
     RecordOdds,
     RejectWithdrawal,
+    SeeFeedName,
     SettleBets,
     Withdraw,
 )
@@ -49,6 +51,8 @@ def streams_of(command: Command, target: UUID | None) -> Iterator[UUID]:
         case RecordArbitrages():
             for change in command.changes:
                 yield change.opportunity_id
+        case SeeFeedName():
+            yield stream_of_name(command)
         case SettleBets():
             yield from command.bet_ids
             if target is not None:

@@ -65,6 +65,26 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
             ]
         },
     ),
+    ("SeeFeedName", {"feed": "betfair", **FIXTURE}),
+    (
+        "SeeFeedName",
+        {
+            "feed": "betfair",
+            **FIXTURE,
+            "home": "Arsenal",
+            "away": "Chelsea",
+            "candidates": [{"fixture_id": str(MARKET), "likeness": 0.75, "swapped": True}],
+        },
+    ),
+    (
+        "SeeFeedName",
+        {
+            "feed": "betfair",
+            **FIXTURE,
+            "matched": {"fixture_id": str(MARKET), "by": "alias"},
+        },
+    ),
+    ("MatchFeedName", {"fixture_id": str(MARKET)}),
 ]
 
 
