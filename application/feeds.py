@@ -72,9 +72,13 @@ class FeedHealth:
 
     def succeeded(self, at: datetime) -> None:
         """The provider answered as it should."""
-        self.last_success_at = at
+        self.heard(at)
         self._attempts.append(True)
         meters.feed_attempts.add(labels=(self.feed, "succeeded"))
+
+    def heard(self, at: datetime) -> None:
+        """It said something on a connection that stays open."""
+        self.last_success_at = at
 
     def failed(self, error: str) -> None:
         """It did not; `error` holds no credentials."""
