@@ -7,6 +7,7 @@ from read_models import (
     bets,
     betting_totals,
     exposure,
+    feed_names,
     journal,
     markets,
     prices,
@@ -25,5 +26,6 @@ READ_MODELS: Final[dict[str, Projection]] = {
         exposure,
         betting_totals,
         prices,
+        feed_names,
     )
 }
