@@ -10,7 +10,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from api import accounts, audit, bets, docs, health, markets, odds, problems
+from api import accounts, audit, bets, docs, feed_names, health, markets, odds, problems
 from api.auth import Tokens, check_request
 from api.desk import Desk
 from api.exact import (
@@ -51,6 +51,7 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> tuple[Front,
                     *accounts.ROUTES,
                     *audit.ROUTES,
                     *bets.ROUTES,
+                    *feed_names.ROUTES,
                     *markets.ROUTES,
                     *odds.ROUTES,
                 ],
