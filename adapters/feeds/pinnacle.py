@@ -1,0 +1,368 @@
+"""Pinnacle: a snapshot of a sport's prices, then what changed since, polled; names come from a second address."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from adapters.feeds.pinnacle_answers import (
+    FixtureEvent,
+    FixturesAnswer,
+    Moneyline,
+    OddsAnswer,
+    OddsEvent,
+    Period,
+    Spread,
+    Total,
+)
+from adapters.feeds.polling import PollingClient
+from adapters.feeds.provider import Provider
+from adapters.feeds.readings import (
+    NOT_JSON,
+    Unusable,
+    decode_json,
+    read_line,
+    read_name,
+    read_odds,
+    read_size,
+    read_time,
+)
+from adapters.feeds.selections import selections_of
+from application.feeds import Clock, FeedHealth
+from domain.events import MarketType
+from domain.quotes import FeedEvent, QuoteBatch, QuoteLine
+
+FEED: Final = "pinnacle"
+URL: Final = "https://api.pinnacle.com"
+SPORTS: Final[Mapping[int, str]] = {
+    3: "baseball",
+    4: "basketball",
+    15: "american_football",
+    19: "ice_hockey",
+    29: "football",
+    33: "tennis",
+}
+FOOTBALL: Final = "football"
+FULL_TIME: Final = 0
+OPEN: Final = 1
+IN_RUNNING: Final = 1
+TAKES_BETS: Final = frozenset({"O", "I"})
+"""Statuses of a match: O open, I open with lower limits, H unavailable for now."""
+# Fair use, as documented: deltas no more often than every 5 s, names every minute, a snapshot every minute.
+INTERVAL_SECONDS: Final = 10.0
+NAMES_SECONDS: Final = 60.0
+REFRESH_AFTER: Final = timedelta(seconds=30)
+
+Place = tuple[MarketType, Decimal | None]
+Lines = tuple[QuoteLine, ...]
+T = TypeVar("T")
+
+
+class _Match(Struct):
+    """A match: its names once they are known, what it offers, and what of that has been said."""
+
+    event: FeedEvent | None = None
+    takes_bets: bool = True
+    offers: dict[Place, Lines] = {}
+    cutoff: datetime | None = None
+    said: dict[Place, Lines] = {}
+    said_at: datetime | None = None
+
+
+class PinnacleReader:
+    """Turns answers into batches. A changed period comes whole, so what it lacks is withdrawn."""
+
+    def __init__(self, health: FeedHealth) -> None:
+        """Begin with nothing known."""
+        self._health = health
+        self._matches: dict[int, _Match] = {}
+        self._ignored: set[int] = set()
+
+    def take_fixtures(self, content: bytes) -> int | None:
+        """Take an answer of /fixtures: the names of matches; its `last`, None when it is of no use."""
+        answer = self._read(content, FixturesAnswer)
+        if answer is None:
+            return None
+        sport = SPORTS.get(answer.sport_id, f"pinnacle-{answer.sport_id}")
+        for league in answer.league:
+            for raw in league.events:
+                try:
+                    self._name(_part(raw, FixtureEvent, "fixture"), sport, league.name)
+                except Unusable as fault:
+                    self._health.rejections.add(fault.reason, f"league {league.id} {raw.get('id')}")
+        return answer.last
+
+    def take_odds(
+        self, content: bytes, at: datetime, kind: Literal["snapshot", "delta"]
+    ) -> tuple[list[QuoteBatch], int | None]:
+        """Take an answer of /odds; the batches that follow from it, and its `last`, None when it is of no use."""
+        answer = self._read(content, OddsAnswer)
+        if answer is None:
+            return [], None
+        seen: set[int] = set()
+        for league in answer.leagues:
+            for raw in league.events:
+                try:
+                    event = _part(raw, OddsEvent, "odds of a match")
+                except Unusable as fault:
+                    self._health.rejections.add(fault.reason, f"league {league.id} {raw.get('id')}")
+                    continue
+                seen.add(event.id)
+                self._offer(event)
+        if kind == "snapshot":
+            for match_id in self._matches.keys() - seen:
+                self._matches[match_id].offers = {}
+        return self.say(at), answer.last
+
+    def say(self, at: datetime) -> list[QuoteBatch]:
+        """Say what has changed, and after a while what has not: an answer affirms all that it does not mention."""
+        return [each for match in self._matches.values() for each in self._said(match, at)]
+
+    def _read(self, content: bytes, answer: type[T]) -> T | None:
+        try:
+            return msgspec.convert(decode_json(content), answer)
+        except NOT_JSON as error:
+            self._health.rejections.add("answer is not as documented", str(error))
+            return None
+
+    def _name(self, fixture: FixtureEvent, sport: str, league: str) -> None:
+        if fixture.parent_id is not None or fixture.live_status == IN_RUNNING:
+            self._ignore(fixture.id, "in running, not read")
+            return
+        if fixture.resulting_unit != "Regular":
+            self._ignore(fixture.id, "corners, bookings and the like, not read")
+            return
+        home, away = read_name(fixture.home, "home"), read_name(fixture.away, "away")
+        if home == away:
+            raise Unusable("a side plays itself")
+        match = self._matches.setdefault(fixture.id, _Match())
+        match.takes_bets = fixture.status in TAKES_BETS
+        match.event = FeedEvent(
+            feed=FEED,
+            event_id=str(fixture.id),
+            sport=sport,
+            competition=read_name(league or "Unknown", "league"),
+            name=f"{home} v {away}"[:200],
+            starts_at=read_time(fixture.starts, "starts"),
+            home=home,
+            away=away,
+        )
+
+    def _ignore(self, match_id: int, note: str) -> None:
+        self._health.notes[note] += 1
+        self._ignored.add(match_id)
+        self._matches.pop(match_id, None)
+
+    def _offer(self, event: OddsEvent) -> None:
+        if event.id in self._ignored:
+            return
+        match = self._matches.setdefault(event.id, _Match())
+        for raw in event.periods:
+            try:
+                period = _part(raw, Period, "period")
+                if period.number != FULL_TIME:
+                    self._health.notes["period other than full time, not read"] += 1
+                    continue
+                match.cutoff = read_time(period.cutoff, "cutoff") if period.cutoff else None
+            except Unusable as fault:
+                self._health.rejections.add(fault.reason, f"match {event.id}")
+                # Its prices cannot be read: nobody knows what is offered.
+                match.offers = {}
+                continue
+            is_open = period.status == OPEN
+            match.offers = dict(self._places(event.id, period)) if is_open else {}
+        if not event.periods:
+            match.offers = {}
+
+    def _places(self, match_id: int, period: Period) -> Iterator[tuple[Place, Lines]]:
+        if period.moneyline is not None:
+            moneyline = self._checked(period.moneyline, Moneyline, "moneyline", match_id)
+            if moneyline is not None:
+                sides = {"home": moneyline.home, "draw": moneyline.draw, "away": moneyline.away}
+                kind: MarketType = "ML" if moneyline.draw is None else "1X2"
+                yield (kind, None), self._lines(match_id, sides, period.max_moneyline)
+        for raw in period.spreads:
+            spread = self._checked(raw, Spread, "spread", match_id)
+            line = None if spread is None else self._line(match_id, spread.hdp)
+            if spread is not None and line is not None:
+                sides = {"home": spread.home, "away": spread.away}
+                size = spread.max if spread.max is not None else period.max_spread
+                yield ("AH", line), self._lines(match_id, sides, size)
+        for raw in period.totals:
+            total = self._checked(raw, Total, "total", match_id)
+            line = None if total is None else self._line(match_id, total.points)
+            if total is not None and line is not None:
+                sides = {"over": total.over, "under": total.under}
+                size = total.max if total.max is not None else period.max_total
+                yield ("OU", line), self._lines(match_id, sides, size)
+
+    def _checked(self, raw: object, wanted: type[T], what: str, match_id: int) -> T | None:
+        try:
+            return _part(raw, wanted, what)
+        except Unusable as fault:
+            self._health.rejections.add(fault.reason, f"match {match_id}")
+            return None
+
+    def _line(self, match_id: int, value: Decimal) -> Decimal | None:
+        try:
+            return read_line(value)
+        except Unusable as fault:
+            self._health.rejections.add(fault.reason, f"match {match_id}")
+            return None
+
+    def _lines(
+        self, match_id: int, prices: Mapping[str, Decimal | None], most: Decimal | None
+    ) -> Lines:
+        lines = []
+        for selection_id, price in prices.items():
+            if price is None:
+                continue
+            try:
+                lines.append(QuoteLine(selection_id, read_odds(price), size=read_size(most)))
+            except Unusable as fault:
+                self._health.rejections.add(fault.reason, f"match {match_id} {selection_id}")
+        return tuple(lines)
+
+    def _said(self, match: _Match, at: datetime) -> Iterator[QuoteBatch]:
+        event = match.event
+        if event is None:
+            return  # said once its names are known
+        is_open = match.takes_bets and (match.cutoff is None or at < match.cutoff)
+        offers = match.offers if is_open else {}
+        is_due = match.said_at is None or at - match.said_at > REFRESH_AFTER
+        for place, lines in offers.items():
+            if is_due or match.said.get(place) != lines:
+                yield _batch(event, place, at, lines)
+        for place in match.said.keys() - offers.keys():
+            yield _batch(event, place, at, (), suspended=True)
+        if is_due:
+            match.said_at = at
+        match.said = dict(offers)
+
+
+class PinnacleFeed:
+    """The live API, polled."""
+
+    def __init__(
+        self,
+        login: tuple[str, str],
+        *,
+        clock: Clock,
+        randomness: Random,
+        sport_id: int = 29,
+        leagues: Sequence[int] = (),
+        url: str = URL,
+        interval_seconds: float = INTERVAL_SECONDS,
+        timeout_seconds: float = 30.0,
+        provider: Provider | None = None,
+    ) -> None:
+        """Read one sport's prices, of some leagues or all, as (user, password)."""
+        self.name = FEED
+        self.health = provider.health if provider else FeedHealth(FEED)
+        self._login = login
+        self._clock = clock
+        self._url = url
+        self._interval_seconds = interval_seconds
+        self._timeout_seconds = timeout_seconds
+        self._provider = provider or Provider(
+            self.health, clock, randomness, per_second=0.5, burst=3
+        )
+        self._question = {"sportId": str(sport_id)}
+        if leagues:
+            self._question["leagueIds"] = ",".join(map(str, leagues))
+        self._reader = PinnacleReader(self.health)
+
+    async def batches(self) -> AsyncIterator[Sequence[QuoteBatch]]:
+        """Give what changed with each answer."""
+        names_since: int | None = None
+        names_at = float("-inf")
+        since: int | None = None
+        async with PollingClient(
+            self._url, self._provider, login=self._login, timeout_seconds=self._timeout_seconds
+        ) as client:
+            while True:
+                if self._clock.monotonic() - names_at >= NAMES_SECONDS:
+                    answer = await client.get("/v3/fixtures", self._asking(names_since))
+                    names_since = self._reader.take_fixtures(answer.content) or names_since
+                    names_at = self._clock.monotonic()
+                answer = await client.get(
+                    "/v3/odds", {**self._asking(since), "oddsFormat": "Decimal"}
+                )
+                batches, last = self._reader.take_odds(
+                    answer.content, self._clock.now(), "snapshot" if since is None else "delta"
+                )
+                # After an answer of no use the next question is the same one: no change is lost.
+                since = last if last is not None else since
+                if batches:
+                    yield batches
+                await self._clock.sleep(self._interval_seconds)
+
+    def _asking(self, since: int | None) -> dict[str, str]:
+        return self._question if since is None else {**self._question, "since": str(since)}
+
+
+class _RecordedAnswer(Struct, frozen=True):
+    at: str
+    endpoint: Literal["fixtures", "odds"]
+    body: msgspec.Raw
+    since: int | None = None
+
+
+class RecordedPinnacleFeed:
+    """Recorded answers, one in each line: `{"at", "endpoint": "fixtures"|"odds", "since"?, "body"}`."""
+
+    def __init__(self, content: bytes, clock: Clock) -> None:
+        """Take a file's bytes."""
+        self.name = FEED
+        self.health = FeedHealth(FEED)
+        self._content = content
+        self._clock = clock
+
+    async def batches(self) -> AsyncIterator[Sequence[QuoteBatch]]:
+        """Give what changed with each answer."""
+        reader = PinnacleReader(self.health)
+        for number, line in enumerate(self._content.splitlines(), 1):
+            try:
+                recorded = msgspec.json.decode(line, type=_RecordedAnswer)
+                at = read_time(recorded.at, "at")
+            except (*NOT_JSON, Unusable) as error:
+                self.health.rejections.add("line is no recorded answer", f"line {number}: {error}")
+                continue
+            self.health.heard(self._clock.now())
+            body = bytes(recorded.body)
+            if recorded.endpoint == "fixtures":
+                reader.take_fixtures(body)
+                continue
+            kind: Literal["snapshot", "delta"] = "snapshot" if recorded.since is None else "delta"
+            batches, _ = reader.take_odds(body, at, kind)
+            if batches:
+                yield batches
+
+
+def _part(raw: object, wanted: type[T], what: str) -> T:
+    try:
+        return msgspec.convert(raw, wanted)
+    except msgspec.MsgspecError:
+        raise Unusable(f"{what} is not as documented") from None
+
+
+def _batch(
+    event: FeedEvent, place: Place, at: datetime, lines: Lines, *, suspended: bool = False
+) -> QuoteBatch:
+    market_type, line = place
+    if market_type == "AH" and event.sport != FOOTBALL:
+        market_type = "SPREAD"
+    return QuoteBatch(
+        event=event,
+        bookmaker=FEED,
+        type=market_type,
+        line=line,
+        at=at,
+        selections=selections_of(market_type, line, event.home, event.away),
+        quotes=lines,
+        suspended=suspended,
+    )
