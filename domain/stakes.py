@@ -17,7 +17,7 @@ from domain.money import round_half_up
 
 _ROUNDS_MAX: Final = 30
 _PAIRS_MAX: Final = 6
-_DENOMINATOR_MAX: Final = 10**6
+_DENOMINATOR_MAX: Final = 10**8
 
 
 class PricedBet(Struct, frozen=True):
@@ -83,7 +83,9 @@ def to_shares(shares: Sequence[float]) -> tuple[Fraction, ...]:
 
     Simple fractions come out as themselves, so that a margin of 5% is not one of 4.9999…%.
     """
-    exact = [Fraction(share).limit_denominator(_DENOMINATOR_MAX) for share in shares]
+    exact = [
+        Fraction(share).limit_denominator(_DENOMINATOR_MAX) or Fraction(share) for share in shares
+    ]
     total = sum(exact)
     return tuple(share / total for share in exact)
 
