@@ -138,7 +138,8 @@ def _steps(bet: PricedBet, at_risk: Fraction, rounded: Fraction) -> int:
 
 
 def _rank(book: Book) -> tuple[int, int]:
-    return book.guaranteed_minor, -book.outlay_minor
+    """Order by what is certain, then by what else there is to win."""
+    return book.guaranteed_minor, sum(book.profits_minor)
 
 
 class _Search:
@@ -170,10 +171,11 @@ class _Search:
             best, steps = better
         stakes = tuple(n * bet.step_minor for n, bet in zip(steps, self._bets, strict=True))
         paid = [b.profits_minor(stake) for b, stake in zip(self._bets, stakes, strict=True)]
-        return Book(stakes, -best[1], tuple(sum(state) for state in zip(*paid, strict=True)))
+        outlay = sum(b.at_risk_minor(stake) for b, stake in zip(self._bets, stakes, strict=True))
+        return Book(stakes, outlay, tuple(sum(state) for state in zip(*paid, strict=True)))
 
     def _value(self, steps: tuple[int, ...]) -> tuple[int, int] | None:
-        """Guaranteed profit, and the outlay as a negative number: the greater the better."""
+        """Guaranteed profit, then the sum of all states': the greater the better. None for stakes that do not fit."""
         outlay = 0
         paid = []
         for i, (bet, n) in enumerate(zip(self._bets, steps, strict=True)):
@@ -186,7 +188,8 @@ class _Search:
             paid.append(self._paid[i, n])
         if outlay > self._total_minor:
             return None
-        return min(map(sum, zip(*paid, strict=True))), -outlay
+        profits = [sum(state) for state in zip(*paid, strict=True)]
+        return min(profits), sum(profits)
 
     @staticmethod
     def _near(steps: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
