@@ -1,5 +1,6 @@
 """Prices on their way in: what a feed says in its own words, and the message that carries it once it is resolved."""
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Final
@@ -63,6 +64,22 @@ class QuoteMessage(Struct, frozen=True, forbid_unknown_fields=True, omit_default
     quotes: tuple[QuoteLine, ...]
     feed: str = ""
     closing: bool = False
+
+
+LEDGER_FEED: Final = "ledger"
+"""The `feed` of a message whose prices are in the ledger already: they were posted there."""
+
+_TOKEN: Final = re.compile(r"[^a-z0-9_-]+")
+
+
+def bookmaker_key(name: str) -> str:
+    """Give a bookmaker's name as the key that subjects carry: lower case, `a-z 0-9 _ -`, 50 characters at most."""
+    return _TOKEN.sub("-", name.lower()).strip("-")[:50] or "unnamed"
+
+
+def subject_of(message: QuoteMessage) -> str:
+    """Name the subject that a message goes out on: `odds.<bookmaker>.<fixture>.<market>`."""
+    return f"odds.{bookmaker_key(message.bookmaker)}.{message.fixture_id}.{message.market_id}"
 
 
 encode_message: Final = msgspec.json.Encoder(decimal_format="number").encode
