@@ -10,7 +10,18 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from api import accounts, audit, bets, docs, feed_names, health, markets, odds, problems
+from api import (
+    accounts,
+    arbitrage,
+    audit,
+    bets,
+    docs,
+    feed_names,
+    health,
+    markets,
+    odds,
+    problems,
+)
 from api.auth import Tokens, check_request
 from api.desk import Desk
 from api.exact import (
@@ -49,6 +60,7 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> tuple[Front,
                 "/v1",
                 route_handlers=[
                     *accounts.ROUTES,
+                    *arbitrage.ROUTES,
                     *audit.ROUTES,
                     *bets.ROUTES,
                     *feed_names.ROUTES,

@@ -68,7 +68,7 @@ async def list_bets(
     after: After = None,
 ) -> Page[Bet]:
     """List bets, newest first: a trader's own, anyone's for the other roles."""
-    await desk.fresh("bets", after)
+    await _fresh(desk, after)
     return await bets.page(
         desk.db,
         owner=owner_seen_by(request.user),
@@ -85,11 +85,17 @@ async def read_bet(
     request: Asked, bet_id: FromPath[UUID], desk: NamedDependency[Desk], after: After = None
 ) -> Bet:
     """Read a bet."""
-    await desk.fresh("bets", after)
+    await _fresh(desk, after)
     bet = await bets.get(desk.db, bet_id)
     if bet is None or not request.user.may_see(bet.owner):
         raise BetNotFound
     return bet
+
+
+async def _fresh(desk: Desk, after: int | None) -> None:
+    """Wait for all views that a bet is shown from: closing prices are with the prices, who holds the money with balances."""
+    for model in ("bets", "prices", "balances"):
+        await desk.fresh(model, after)
 
 
 ROUTES = [place_bet, place_bets, list_bets, read_bet]

@@ -60,6 +60,10 @@ class MarketNotFound(NotFound):
     """There is no such market."""
 
 
+class OpportunityNotFound(NotFound):
+    """There is no such arbitrage opportunity."""
+
+
 class FeedNameNotFound(NotFound):
     """There is no such name of a feed."""
 

@@ -1,27 +1,41 @@
 """Bets: one row a bet, from its placing to its settlement."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from domain.bet import BetStatus
 from domain.events import BetKind, BetPlaced, BetSettled, Leg, Result, SelectionResult, Side
+from read_models import closing
+from read_models.closing import LegTaken
 from read_models.db import Db, Page, decode_cursor, page_of, query
 from read_models.projection import Batch, Change, Projection, columns, over
 
 
 class BetLeg(Struct, frozen=True):
-    """One selection of a bet at the odds taken; `result` is None until the bet is settled."""
+    """One selection of a bet at the odds taken; `result` is None until the bet is settled.
+
+    The rest is None until the market closes, and where no bookmaker offered the selection then: `closing_odds` of the
+    bookmaker that holds the account's money or else (`closing_bookmaker` None) the consensus; `fair_odds`, the
+    consensus without its margin; and the closing-line value against each. See read_models.closing.LegClosing.
+    """
 
     market_id: UUID
     selection_id: str
     odds: Decimal
     result: Result | None = None
+    closing_odds: Decimal | None = None
+    closing_bookmaker: str | None = None
+    fair_odds: Decimal | None = None
+    clv: Decimal | None = None
+    clv_fair: Decimal | None = None
 
 
 class Bet(Struct, frozen=True):
@@ -54,7 +68,7 @@ FROM bets b"""
 async def get(db: Db, bet_id: UUID) -> Bet | None:
     """Give a bet, None when there is no such bet."""
     found = await db.rows(query(_SELECT, ["bet_id = %(bet_id)s"], ""), {"bet_id": bet_id}, _bet)
-    return found[0] if found else None
+    return (await _with_closings(db, found))[0] if found else None
 
 
 async def page(
@@ -94,7 +108,36 @@ async def page(
         "limit": limit + 1,
     }
     rows = await db.rows(sql, parameters, _bet)
-    return page_of(rows, limit, lambda row: (row.position,))
+    page = page_of(rows, limit, lambda row: (row.position,))
+    return Page(await _with_closings(db, page.items), page.next_cursor)
+
+
+async def _with_closings(db: Db, bets: Sequence[Bet]) -> list[Bet]:
+    """Add how the markets of the bets' legs closed: the rows do not hold it, so that placing a bet costs no more."""
+    legs = [(bet, leg) for bet in bets for leg in bet.legs]
+    closings = await closing.of_legs(
+        db,
+        [
+            LegTaken(bet.account_id, leg.market_id, leg.selection_id, bet.side, leg.odds)
+            for bet, leg in legs
+        ],
+    )
+    if not any(closings):
+        return list(bets)
+    shown = iter(
+        leg
+        if closed is None
+        else replace(
+            leg,
+            closing_odds=closed.closing_odds,
+            closing_bookmaker=closed.closing_bookmaker,
+            fair_odds=closed.fair_odds,
+            clv=closed.clv,
+            clv_fair=closed.clv_fair,
+        )
+        for (_, leg), closed in zip(legs, closings, strict=True)
+    )
+    return [replace(bet, legs=list(islice(shown, len(bet.legs)))) for bet in bets]
 
 
 _OPEN_ON_MARKET = """

@@ -3,6 +3,7 @@
 from typing import Final
 
 from read_models import (
+    arbitrages,
     balances,
     bets,
     betting_totals,
@@ -26,6 +27,7 @@ READ_MODELS: Final[dict[str, Projection]] = {
         exposure,
         betting_totals,
         prices,
+        arbitrages,
         feed_names,
     )
 }
