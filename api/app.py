@@ -18,6 +18,7 @@ from api import (
     docs,
     feed_names,
     health,
+    live,
     markets,
     odds,
     problems,
@@ -48,6 +49,7 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> tuple[Front,
     `secret` verifies tokens, `trace_ratio` is the share of requests that are traced unless the caller decides.
     """
     opened: dict[str, Any] = {}
+    tokens = Tokens(secret)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -63,6 +65,7 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> tuple[Front,
                     *arbitrage.ROUTES,
                     *audit.ROUTES,
                     *bets.ROUTES,
+                    *live.ROUTES,
                     *feed_names.ROUTES,
                     *markets.ROUTES,
                     *odds.ROUTES,
@@ -74,6 +77,7 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> tuple[Front,
         ],
         dependencies={
             "desk": Provide(lambda: opened["desk"], sync_to_thread=False, use_cache=False),
+            "tokens": Provide(lambda: tokens, sync_to_thread=False, use_cache=False),
             "probes": Provide(lambda: opened["probes"], sync_to_thread=False, use_cache=False),
         },
         request_class=ExactRequest,
@@ -97,6 +101,6 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> tuple[Front,
         logging_config=None,
         pdb_on_exception=False,
     )
-    tokens, sampler = Tokens(secret), Sampler(trace_ratio)
+    sampler = Sampler(trace_ratio)
     lane = BetLane(lambda: cast("Desk", opened["desk"]).ledger, tokens, sampler)
     return Front(cast("Asgi", app), tokens, sampler), lane

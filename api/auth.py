@@ -31,6 +31,10 @@ class Tokens:
 
     def actor(self, authorization: bytes) -> Actor:
         """Give who bears the token of an Authorization header; raises BadToken."""
+        return self.verified(authorization)[0]
+
+    def verified(self, authorization: bytes) -> tuple[Actor, float]:
+        """Give who bears the token, and the UNIX time at which it expires; raises BadToken."""
         known = self._verified.get(authorization)
         if known is None:
             known = self._verify(authorization)
@@ -40,7 +44,7 @@ class Tokens:
         if known[1] <= self._clock():
             self._verified.pop(authorization, None)
             raise BadToken("the token has expired")
-        return known[0]
+        return known
 
     def _verify(self, authorization: bytes) -> tuple[Actor, float]:
         scheme, _, token = authorization.partition(b" ")

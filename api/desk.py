@@ -9,6 +9,7 @@ from litestar.params import HeaderParameter, QueryParameter
 from api.problems import StaleView
 from application.board_cache import BoardCache
 from application.ledger import Ledger
+from application.live.hub import Hub
 from application.log import EventFeed
 from domain.actors import Actor
 from domain.commands import Command
@@ -53,7 +54,8 @@ class Views(Db, Protocol):
 class Desk:
     """The ledger, the read models and the log, as one dependency of every route.
 
-    `board` is the live odds board, where processes share one; `max_ages` say which prices are stale.
+    `board` is the live odds board, where processes share one; `max_ages` say which prices are stale; `live` is the hub
+    of live streams, where there is NATS.
     """
 
     def __init__(
@@ -64,12 +66,14 @@ class Desk:
         *,
         board: BoardCache | None = None,
         max_ages: MaxAges | None = None,
+        live: Hub | None = None,
     ) -> None:
         self.ledger = ledger
         self.db = db
         self.feed = feed
         self.board = board
         self.max_ages = max_ages or MaxAges()
+        self.live = live
 
     async def command(
         self,

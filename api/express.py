@@ -182,6 +182,8 @@ class ExpressHttp(BoundedHttp):
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         body, self._asked, self._gathered = self._gathered, None, b""
         super().on_message_begin()
+        # Live streams cut a connection that takes nothing any more; nothing else could.
+        cast("dict[str, Any]", self.scope)["fairbook.abort"] = self.transport.abort
         self.url, self.headers, self.expect_100_continue = url, headers, expects
         self.scope["headers"] = headers
         if is_sampled is not None:

@@ -12,6 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import UNSET, Struct, UnsetType
 
 from application.answers import problem
+from application.live.source import LiveUnavailable, TooManyStreams
 from application.log import LogUnavailable
 from application.writer import Overloaded, Unavailable
 from domain.refusals import Refusal
@@ -67,6 +68,10 @@ class ItemProblem(Struct):
     errors: list[FieldError] | UnsetType = UNSET
 
 
+class RateLimited(Exception):  # noqa: N818  what came in, not a fault
+    """More was sent than may be in so short a time."""
+
+
 class StaleView(Exception):  # noqa: N818  a state, not a fault
     """The view has not yet reached the position that was asked for; try again in a moment."""
 
@@ -90,6 +95,7 @@ _DESCRIPTIONS: Final = {
     413: "The body is too large",
     415: "The body is not JSON",
     422: "Refused by a rule, which `type` names",
+    429: "Too much at a time; see Retry-After",
     503: "A dependency is down or too many requests wait; see Retry-After",
 }
 
@@ -118,6 +124,13 @@ def _plain(status: int, detail: str = "") -> Members:
     return {"type": kind, "title": title, "status": status, "detail": detail or title}
 
 
+_LIVE: Final[dict[type[Exception], tuple[str, int, str]]] = {
+    LiveUnavailable: ("live_unavailable", 503, "2"),
+    TooManyStreams: ("too_many_streams", 429, "5"),
+    RateLimited: ("rate_limited", 429, "1"),
+}
+
+
 def describe(error: Exception) -> tuple[Members, Headers]:
     """Give the members of the problem that answers an exception, and the headers that go with it."""
     match error:
@@ -134,6 +147,11 @@ def describe(error: Exception) -> tuple[Members, Headers]:
             return {"type": kind, "title": title, "status": 503, "detail": title}, {
                 "Retry-After": "1"
             }
+        case LiveUnavailable() | TooManyStreams() | RateLimited():
+            kind, status, wait = _LIVE[type(error)]
+            title = (type(error).__doc__ or "").splitlines()[0]
+            members = {"type": kind, "title": title, "status": status, "detail": str(error)}
+            return members, {"Retry-After": wait}
         case HTTPException():
             return _of_framework(error)
         case _:

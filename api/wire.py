@@ -1,9 +1,12 @@
 """HTTP/1.1 on the wire: requests' heads are bounded, and what is no HTTP gets a problem too."""
 
-from typing import Final
+from http import HTTPStatus
+from typing import Any, Final, cast
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
 from api.problems import PROBLEM_JSON
 
@@ -56,3 +59,13 @@ class BoundedHttp(HttpToolsProtocol):
         )
         self.transport.write(head.encode("ascii") + body)
         self.transport.close()
+
+
+class WebSocketWire(WebSocketsSansIOProtocol):
+    """The server's protocol of WebSockets, which lets the application cut a connection that takes nothing any more."""
+
+    def handle_connect(self, event: Request) -> None:
+        """Begin, with a way to end in the scope."""
+        super().handle_connect(event)
+        if self.response.status_code == HTTPStatus.SWITCHING_PROTOCOLS:
+            cast("dict[str, Any]", self.scope)["fairbook.abort"] = self.transport.abort

@@ -92,8 +92,23 @@ feed_batches = Tally("fairbook_feed_batches", "Batches of quotes taken in", ("fe
 feed_messages = Tally(
     "fairbook_feed_messages", "Price messages by what became of them", ("feed", "outcome")
 )
+live_sent = Tally("fairbook_live_messages", "Messages sent to clients of live streams")
+live_dropped = Tally("fairbook_live_dropped", "Messages that a client of a live stream lost")
+live_resyncs = Tally("fairbook_live_resyncs", "Notes that something was missed", ("reason",))
+live_refused = Tally("fairbook_live_refused", "Published messages that were none", ("topic",))
+live_delay_seconds = Distribution(
+    "fairbook_live_delay_seconds",
+    "Time from the arrival of the oldest message of a flush to its sending",
+    SECONDS,
+)
 
-DISTRIBUTIONS: Final = [request_seconds, batch_commands, decide_seconds, commit_seconds]
+DISTRIBUTIONS: Final = [
+    request_seconds,
+    batch_commands,
+    decide_seconds,
+    commit_seconds,
+    live_delay_seconds,
+]
 TALLIES: Final = [
     events_appended,
     batches_failed,
@@ -102,6 +117,10 @@ TALLIES: Final = [
     feed_breaker_opened,
     feed_batches,
     feed_messages,
+    live_sent,
+    live_dropped,
+    live_resyncs,
+    live_refused,
 ]
 
 

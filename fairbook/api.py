@@ -25,8 +25,12 @@ from api.app import create_app
 from api.desk import Desk
 from api.express import ExpressHttp
 from api.health import Probe, Probes
+from api.live.socket import FRAME_BYTES_MAX
+from api.wire import WebSocketWire
 from application.ledger import Ledger
+from application.live.hub import HEARTBEAT_SECONDS, Hub
 from application.settlement_process import SettlementProcess
+from fairbook.live import Server, live_hub
 from fairbook.secret import signing_secret
 from fairbook.settings import Settings
 from read_models import bets, markets
@@ -48,8 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped."""
     settings = Settings.from_environment()
     metrics_text = set_up("fairbook-api")
+    started: list[Server] = []
     app, lane = create_app(
-        lambda: _open(settings, metrics_text),
+        lambda: _open(settings, metrics_text, started),
         signing_secret(settings),
         # Spans that nobody collects would only cost; a caller who traces is followed all the same.
         trace_ratio=settings.trace_ratio if exports_traces() else 0.0,
@@ -66,10 +71,16 @@ def run(arguments: argparse.Namespace) -> int:
         backlog=4096,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=10,
+        ws=WebSocketWire,
+        ws_max_size=FRAME_BYTES_MAX,
+        ws_ping_interval=HEARTBEAT_SECONDS,
+        # Thousands of windows of compression would cost more than the bytes that they save.
+        ws_per_message_deflate=False,
     )
     host, port = arguments.host or settings.host, arguments.port or settings.port
     with _listening(host, port, shared=arguments.reuse_port) as listener:
-        uvicorn.Server(config).run([listener])
+        started.append(Server(config))
+        started[0].run([listener])
     return 0
 
 
@@ -108,9 +119,9 @@ class _Work:
 
 @contextlib.asynccontextmanager
 async def _open(
-    settings: Settings, metrics_text: Callable[[], bytes]
+    settings: Settings, metrics_text: Callable[[], bytes], servers: Sequence[Server] = ()
 ) -> AsyncIterator[tuple[Desk, Probes]]:
-    """Open what the API stands on, and close it in the reverse order."""
+    """Open what the API stands on, and close it in the reverse order; `servers` end its live streams before."""
     database_url = settings.require_database_url()
     async with contextlib.AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(Ledger(ledger_environment(database_url)))
@@ -126,6 +137,13 @@ async def _open(
             board = await stack.enter_async_context(ValkeyBoard(settings.redis_url))
             cache = await stack.enter_async_context(ValkeyLink(settings.redis_url))
             dependencies["valkey"] = cache.probe
+        live: Hub | None = None
+        if settings.nats_url:
+            live = await stack.enter_async_context(
+                live_hub(settings.nats_url, reader, board, settings.quote_max_ages)
+            )
+            for server in servers:
+                server.hub = live
         leadership = Leadership(database_url, "settlement")
         stack.push_async_callback(leadership.release)
         process = SettlementProcess(ledger, _Work(reader, leadership))
@@ -135,7 +153,9 @@ async def _open(
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
-        desk = Desk(ledger, reader, reader, board=board, max_ages=settings.quote_max_ages)
+        desk = Desk(
+            ledger, reader, reader, board=board, max_ages=settings.quote_max_ages, live=live
+        )
         yield desk, Probes(dependencies, reader, metrics_text)
 
 
