@@ -112,6 +112,7 @@ async def list_markets(
     sport: FromQuery[str | None] = None,
     status: FromQuery[ShownStatus | None] = None,
     starts_after: StartsAfter = None,
+    fixture_id: FromQuery[UUID | None] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     after: After = None,
@@ -119,7 +120,7 @@ async def list_markets(
     """List markets by the start of their fixture."""
     await desk.fresh("markets", after)
     return await markets.page(
-        desk.db, sport, status, instant(starts_after, "starts_after"), limit, cursor
+        desk.db, sport, status, instant(starts_after, "starts_after"), fixture_id, limit, cursor
     )
 
 

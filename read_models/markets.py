@@ -105,6 +105,7 @@ async def page(
     sport: str | None = None,
     status: str | None = None,
     starts_after: datetime | None = None,
+    fixture_id: UUID | None = None,
     limit: int = 100,
     cursor: str | None = None,
 ) -> Page[Market]:
@@ -119,6 +120,8 @@ async def page(
         where.append("m.status = %(status)s")
     if starts_after is not None:
         where.append("m.starts_at > %(starts_after)s")
+    if fixture_id is not None:
+        where.append("m.fixture_id = %(fixture_id)s")
     if after:
         where.append("(m.starts_at, m.market_id) > (%(start)s, %(market_id)s)")
     sql = query(_SELECT, where, "ORDER BY m.starts_at, m.market_id LIMIT %(limit)s")
@@ -126,6 +129,7 @@ async def page(
         "sport": sport,
         "status": status,
         "starts_after": starts_after,
+        "fixture_id": fixture_id,
         "start": after and after[0],
         "market_id": after and after[1],
         "limit": limit + 1,
