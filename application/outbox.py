@@ -70,6 +70,9 @@ class Lead(Protocol):
 class FactStream(Protocol):
     """The stream that the events go to."""
 
+    def check(self) -> None:
+        """Raise StreamUnavailable when it is known to be away: then it may have lost what was published."""
+
     async def last(self) -> LastFact:
         """Tell where it ends; raises StreamUnavailable."""
 
@@ -109,6 +112,7 @@ class Outbox:
         asked_at = time.monotonic()
         while True:
             begun = time.monotonic()
+            self._stream.check()
             if begun - asked_at > STANDBY_SECONDS:
                 asked_at = begun
                 if not await self._lead.held():

@@ -53,6 +53,13 @@ class LedgerStream:
     ) -> None:
         self._answer = None
 
+    def check(self) -> None:
+        """Raise StreamUnavailable when the connection is lost."""
+        try:
+            self._connection.check()
+        except ConnectionLost as error:
+            raise StreamUnavailable(str(error)) from error
+
     async def last(self) -> LastFact:
         """Tell where it ends."""
         jetstream = self._connection.jetstream

@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from adapters.nats import meters
 from adapters.nats.connection import AWAY, Connection, connected, packed, packed_headers
 from adapters.nats.limits import StreamLimits
-from adapters.nats.streams import StreamRefused, ensure_streams
+from adapters.nats.streams import ensure_streams
 
 IN_FLIGHT_MAX: Final = 1_000
 ANSWER_SECONDS: Final = 2.0
@@ -57,7 +57,7 @@ class Publisher:
         self._room = asyncio.Semaphore(IN_FLIGHT_MAX)
         self._all_answered = asyncio.Event()
         self._refusal: str | None = None
-        self._fault: BaseException | None = None
+        self._fault: Exception | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -133,12 +133,15 @@ class Publisher:
                     self._connection = connection
                     pause = RECONNECT_SECONDS[0]
                     await self._send_again(connection)
-            except StreamRefused as error:
+            except AWAY as error:
+                said = f"{type(error).__name__} {error}".strip()
+                _log.warning("%s connects again: %s", self._name, said)
+            except Exception as error:  # noqa: BLE001  whoever publishes is told, and does not wait for ever
                 self._fault = error
                 self._all_answered.set()
-                raise
-            except AWAY as error:
-                _log.warning("%s connects again: %s", self._name, error or type(error).__name__)
+                for _ in range(IN_FLIGHT_MAX):
+                    self._room.release()
+                return
             finally:
                 self._connection = None
             await asyncio.sleep(pause)

@@ -15,6 +15,7 @@ LEDGER: Final = "LEDGER"
 DEAD: Final = "DEAD"
 
 DEDUPLICATED_SECONDS: Final = 120
+SERVICE_UNAVAILABLE: Final = 503
 NAME_IN_USE: Final = 10058
 """JetStream's code for a stream of this name that is configured otherwise."""
 
@@ -110,7 +111,7 @@ async def ensure_streams(jetstream: JetStreamContext, limits: StreamLimits) -> N
             await _ensure(jetstream, config)
         except APIError as error:
             # Not available (yet): another attempt may do better, and the caller makes it.
-            if error.code is None or (error.code >= 500 and not _lacks_room(error)):  # noqa: PLR2004  HTTP's
+            if error.code in {None, SERVICE_UNAVAILABLE} and not _lacks_room(error):
                 raise
             raise StreamRefused(_explained(config, error)) from error
 

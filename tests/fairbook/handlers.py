@@ -1,0 +1,131 @@
+"""The handlers, in this process or in one of their own, and what their stream must hold."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import msgspec
+
+from adapters.embedded.processes import ProcessIdentity
+from application.facts import fact_line
+from fairbook.handle import keep_running, outbox
+from fairbook.settings import Settings
+from tests.adapters.nats.server import last_sequence, stored, streams
+from tests.application.desk import Desk, read_log
+from tests.service import CHECKOUT
+
+PATIENCE_SECONDS = 30
+
+
+def environment(database_url: str, nats_url: str, **more: str) -> dict[str, str]:
+    return {
+        "DATABASE_URL": database_url,
+        "NATS_URL": nats_url,
+        "FAIRBOOK_ODDS_MEGABYTES": "50",
+        "FAIRBOOK_LEDGER_MEGABYTES": "200",
+        **more,
+    }
+
+
+@contextlib.asynccontextmanager
+async def an_outbox(database_url: str, nats_url: str) -> AsyncIterator[asyncio.Task[None]]:
+    """The outbox as a task that is begun again when it stops."""
+    settings = Settings.from_environment(environment(database_url, nats_url))
+    task = asyncio.create_task(keep_running("outbox", outbox, settings))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+class HandleProcess:
+    """`fairbook handle` in a process of its own."""
+
+    def __init__(self, *names: str, **variables: str) -> None:
+        self._command = [sys.executable, "-m", "fairbook", "handle", *names]
+        inherited = {
+            k: v for k, v in os.environ.items() if not k.startswith(("FAIRBOOK_", "OTEL_"))
+        }
+        self._environment = {**inherited, **variables}
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            self._command, env=self._environment, cwd=CHECKOUT, stderr=subprocess.PIPE
+        )
+
+    @property
+    def is_running(self) -> bool:
+        identity = ProcessIdentity.of(self.process.pid)
+        return identity is not None and identity.is_running()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def stop(self) -> tuple[int, str]:
+        """Ask it to stop; give its exit status and what it said."""
+        self.process.terminate()
+        _, said = self.process.communicate(timeout=20)
+        return self.process.returncode, said.decode()
+
+
+@contextlib.contextmanager
+def a_handle_process(*names: str, **variables: str) -> Iterator[HandleProcess]:
+    running = HandleProcess(*names, **variables)
+    try:
+        yield running
+    finally:
+        if running.process.poll() is None:
+            running.kill()
+
+
+@contextlib.asynccontextmanager
+async def bets_under_way(desk: Desk) -> AsyncIterator[list[int]]:
+    """Bets without pause while the block runs; the list holds the position of the last one."""
+    account, market = await desk.account(10**9), await desk.market()
+    last = [0]
+
+    async def bet() -> None:
+        while True:
+            last[0] = max(last[0], (await desk.bet(account, market, 10))["position"])
+            await asyncio.sleep(0.002)
+
+    running = [asyncio.create_task(bet()) for _ in range(8)]
+    try:
+        yield last
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def published_up_to(nats_url: str, position: int) -> None:
+    """Wait until the stream has come so far."""
+    async with asyncio.timeout(PATIENCE_SECONDS), streams(nats_url) as jetstream:
+        while await last_sequence(jetstream, "LEDGER") < position:  # noqa: ASYNC110  the server tells nobody
+            await asyncio.sleep(0.02)
+
+
+async def check_every_event_is_there_once_and_in_order(
+    database_url: str, nats_url: str
+) -> list[Any]:
+    """Hold the stream against the log; give the lines."""
+    log = read_log(database_url).events
+    await published_up_to(nats_url, log[-1].position)
+    async with streams(nats_url) as jetstream:
+        messages = await stored(jetstream, "LEDGER")
+    assert len(messages) == len(log)
+    for recorded, message in zip(log, messages, strict=True):
+        assert message.metadata.sequence.stream == recorded.position
+        assert message.header is not None
+        assert message.header["Nats-Msg-Id"] == str(recorded.position)
+        assert message.subject == f"ledger.{recorded.event.topic}.{recorded.stream_id}"
+        assert message.data == fact_line(recorded)
+    return [msgspec.json.decode(message.data) for message in messages]
