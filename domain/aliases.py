@@ -27,20 +27,20 @@ SAME_WORDS: Final[tuple[tuple[str, ...], ...]] = (
     ("kyiv", "kiev"),
     ("munich", "munchen", "muenchen"),
     # what sets a team apart from its club's first one
-    ("women", "w", "womens", "woman", "ladies", "frauen", "damen", "vrouwen", "wsl"),
+    ("women", "w", "wfc", "womens", "woman", "ladies", "frauen", "damen", "vrouwen", "wsl"),
     ("women", "fem", "femenino", "femenil", "feminine", "feminines", "femminile"),
     ("reserves", "b", "ii", "res", "reserve", "jong"),
     ("youth", "youths", "juniors", "primavera", "academy"),
 )
 # Words that only say that this is a club, and little words.
 DROPPED: Final = _set("""
-    1 fc cf afc cfc sc ac acf as ss ssc us sv vfb vfl tsg tsv bsc spvgg sk fk nk if bk rc rcd cd ud sd ca rsc cfr
+    1 fc cf afc cfc sc ac acf as ss ssc us sv vfb vfl tsg tsv bsc spvgg sk fk nk if bk rc rcd cd ud sd ca rsc cfr uc bc
     calcio club clube futbol football and the of de del da do dos di la le el
 """)
 # Words that many sides have: they tell the sides of one town apart, and are often left out.
 COMMON: Final = _set("""
     united city town rovers wanderers athletic atletico albion county hotspur real sporting racing dynamo lokomotiv
-    spartak olympique borussia bayer eintracht fortuna deportivo union rangers rb fsv
+    spartak olympique borussia bayer eintracht fortuna deportivo union rangers rb fsv sport
 """)
 
 # The first name of a line is the one that the others stand for. A line with one name says that it is known: two
