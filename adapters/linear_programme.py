@@ -32,6 +32,8 @@ class HighsSolver:
         back, not read from the solver: the profit is earned by these stakes, the bound is proved by these prices.
         Raises ProgrammeError.
         """
+        if not np.isfinite(returns).all():
+            raise ProgrammeError("a return is not a finite number")
         highs = self._highs()
         bets, states = returns.shape
         # Columns: a stake for each bet, and t. Rows: one for each state, and the total.

@@ -49,17 +49,20 @@ def price_arbitrage(
     sequence: int,
     least_profit_minor: int = 1,
 ) -> Opportunity | None:
-    """Price an arbitrage, at most `total_minor` at risk; None when whole stakes earn less than `least_profit_minor`.
+    """Price an arbitrage, at most `total_minor` at risk; None when it is
+    none, or whole stakes earn less than `least_profit_minor`.
 
     `shares` of the money at risk are positive and sum to 1 (domain.stakes.to_shares); `max_ages` say when a leg counts
     as stale. The legs are the offers in their order. Raises ValueError when two are of one bookmaker.
     """
     _check_bookmakers(offers)
     bets = [offer.bet for offer in offers]
-    book = make_book(bets, shares, total_minor)
+    exact = unrounded_margin(bets, shares)
+    # A few minor units can earn by rounding alone: that is no arbitrage.
+    book = make_book(bets, shares, total_minor) if exact > 0 else None
     if book is None or book.guaranteed_minor < max(1, least_profit_minor):
         return None
-    margin = to_margin(unrounded_margin(bets, shares))
+    margin = to_margin(exact)
     return Opportunity(
         kind=kind_of(offers),
         fixture_id=fixture_id,
