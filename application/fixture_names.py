@@ -79,6 +79,8 @@ class FixtureNames:
         """Begin with nothing known."""
         self.unmatched: dict[str, FeedEvent] = {}
         """Events without a fixture by their key, for who wants to say which they are."""
+        self.begun = 0
+        """How many fixtures were new to the ledger."""
         self._feed = feed
         self._desk = desk
         self._clock = clock
@@ -158,6 +160,7 @@ class FixtureNames:
             return await self._as_said(sight, Fixtures(()))
         period = self._periods[_period(event.starts_at)]
         period[1][fixture.fixture_id] = KnownFixture(fixture, runners)
+        self.begun += 1
         return Found(fixture, begun=True)
 
     async def _near(self, start: datetime) -> list[KnownFixture]:

@@ -111,6 +111,7 @@ class Intake:
         meters.feed_batches.add(labels=(batch.event.feed,))
         runners = [name for _, name in batch.selections] if batch.type in RACE_MARKETS else ()
         found = await self._names.fixture_of(batch.event, runners)
+        self.tally.fixtures_begun = self._names.begun
         if found is None:
             self._count(batch, "unmatched")
             self.tally.unmatched += 1

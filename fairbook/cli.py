@@ -35,6 +35,7 @@ COMMANDS = {
     "rebuild": Entry("fairbook.rebuild", "rebuild a read model beside the live one, then swap"),
     "replay": Entry("fairbook.replay", "fold the whole log and compare it with the read models"),
     "token": Entry("fairbook.token", "print a signed token for local use"),
+    "feed": Entry("fairbook.feed", "play recorded prices, or read a live price feed"),
     "import": Entry("fairbook.imports", "import fixtures, results and prices from files"),
     "demo": Entry("fairbook.demo.command", "run a season through the API"),
 }

@@ -1,6 +1,5 @@
 """Betfair, live and recorded: one stream of messages, through the same books."""
 
-import bz2
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from random import Random
@@ -16,6 +15,7 @@ from adapters.feeds.betfair_messages import StreamMessage, decode_stream_message
 from adapters.feeds.betfair_names import Catalogue, NameLookup
 from adapters.feeds.betfair_shapes import FEED
 from adapters.feeds.circuit_breaker import CircuitBreaker
+from adapters.feeds.packing import CANNOT_UNPACK, unpacked
 from adapters.feeds.provider import Provider
 from application.feeds import Clock, FeedDenied, FeedHealth
 from domain.quotes import QuoteBatch
@@ -203,7 +203,7 @@ class BetfairFeed:
 
 
 class RecordedBetfairFeed:
-    """A recording of the stream: its lines, or one message that is printed over many; plain or bz2."""
+    """A recording of the stream: its lines, or one message that is printed over many; plain or packed."""
 
     def __init__(self, path: Path, clock: Clock, bookmaker: str = FEED) -> None:
         """Read from `path` when asked for batches."""
@@ -227,14 +227,13 @@ class RecordedBetfairFeed:
                     yield batches
 
     def _lines(self) -> Iterator[bytes]:
-        is_packed = self._path.suffix == ".bz2"
-        with bz2.open(self._path) if is_packed else self._path.open("rb") as lines:
-            first = next(lines, b"")
-            if first.strip() == b"{":
-                yield first + lines.read()
-                return
-            yield first
+        with unpacked(self._path) as lines:
             try:
+                first = next(lines, b"")
+                if first.strip() == b"{":
+                    yield first + lines.read()
+                    return
+                yield first
                 yield from lines
-            except (EOFError, OSError) as error:
+            except CANNOT_UNPACK as error:
                 self.health.rejections.add("the file ends too early", str(error))

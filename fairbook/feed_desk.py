@@ -1,0 +1,188 @@
+"""The ledger as a feed's intake asks it: over HTTP, with an operator's token."""
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, Generic, TypeVar
+from uuid import UUID, uuid5
+
+import msgspec
+from msgspec import Struct
+
+from application.fixture_names import NAMESPACE, KnownFixture, Sight
+from application.intake import KnownMarket, OpeningRefused, line_text
+from domain.commands import Command, OpenMarket, SeeFeedName
+from domain.events import Fixture, MarketType, MatchedBy
+from domain.matching import Confirmed
+from domain.quotes import FeedEvent
+from fairbook.client import LedgerClient, Receipt, Refused
+
+ID_TAKEN: Final = "id_taken"
+PAGE: Final = 500
+
+Item = TypeVar("Item")
+
+
+class _Page(Struct, Generic[Item], frozen=True):
+    items: list[Item]
+    next_cursor: str | None
+
+
+class _FixtureRow(Struct, frozen=True):
+    fixture_id: UUID
+    sport: str
+    competition: str
+    name: str
+    starts_at: datetime
+    home: str | None
+    away: str | None
+    runners: list[str]
+
+
+class _NameRow(Struct, frozen=True):
+    feed: str
+    sport: str
+    competition: str
+    name: str
+    starts_at: datetime
+    home: str | None
+    away: str | None
+    fixture_id: UUID
+    swapped: bool
+    by: MatchedBy
+
+
+class _SelectionRow(Struct, frozen=True):
+    selection_id: str
+
+
+class _MarketFixture(Struct, frozen=True):
+    """A fixture as a market shows it; what the view adds to it is passed over."""
+
+    fixture_id: UUID
+    sport: str
+    competition: str
+    name: str
+    starts_at: datetime
+    home: str | None = None
+    away: str | None = None
+
+
+class _MarketRow(Struct, frozen=True):
+    market_id: UUID
+    fixture: _MarketFixture
+    type: MarketType
+    line: Decimal | None
+    selections: list[_SelectionRow]
+    opened_at: datetime
+
+
+class FeedDesk:
+    """Names, fixtures and markets of a running service; raises ServiceError when it stays away."""
+
+    def __init__(self, client: LedgerClient) -> None:
+        """Ask over this client."""
+        self._client = client
+
+    async def fixtures(
+        self, starts_after: datetime, starts_before: datetime
+    ) -> Sequence[KnownFixture]:
+        """Give the fixtures that start in between."""
+        return [
+            KnownFixture(
+                Fixture(
+                    sport=row.sport,
+                    competition=row.competition,
+                    name=row.name,
+                    starts_at=row.starts_at,
+                    fixture_id=row.fixture_id,
+                    home=row.home,
+                    away=row.away,
+                ),
+                tuple(row.runners),
+            )
+            async for row in self._rows(
+                "/v1/fixtures",
+                _FixtureRow,
+                starts_after=starts_after.isoformat(),
+                starts_before=starts_before.isoformat(),
+            )
+        ]
+
+    async def fixture(self, fixture_id: UUID) -> Fixture | None:
+        """Give one fixture, as its first market has it."""
+        async for row in self._rows("/v1/markets", _MarketRow, fixture_id=str(fixture_id)):
+            shown = row.fixture
+            return Fixture(
+                sport=shown.sport,
+                competition=shown.competition,
+                name=shown.name,
+                starts_at=shown.starts_at,
+                fixture_id=shown.fixture_id,
+                home=shown.home,
+                away=shown.away,
+            )
+        return None
+
+    async def confirmed(self, feed: str) -> Sequence[Confirmed]:
+        """Give what was said of this feed's names."""
+        rows = self._rows("/v1/feed-names", _NameRow, feed=feed, status="matched")
+        return [Confirmed(_event(row), row.fixture_id, row.swapped, row.by) async for row in rows]
+
+    async def see(self, sight: SeeFeedName) -> Sight:
+        """Report a feed's name."""
+        return await self._client.command("/v1/feed-names", sight, _key(sight), Sight)
+
+    async def markets_of(self, fixture_id: UUID) -> Sequence[KnownMarket]:
+        """Give a fixture's markets, the oldest first."""
+        rows = [
+            row async for row in self._rows("/v1/markets", _MarketRow, fixture_id=str(fixture_id))
+        ]
+        return [
+            KnownMarket(
+                row.market_id,
+                row.type,
+                None if row.line is None else line_text(row.line),
+                frozenset(each.selection_id for each in row.selections),
+            )
+            for row in sorted(rows, key=lambda row: (row.opened_at, row.market_id))
+        ]
+
+    async def open(self, command: OpenMarket) -> None:
+        """Open a market, or find it open; raises OpeningRefused."""
+        try:
+            await self._client.command("/v1/markets", command, _key(command), Receipt)
+        except Refused as refused:
+            # Ids follow from the fixture: what has it is this market, opened with another kick-off, say.
+            if refused.problem.kind != ID_TAKEN:
+                raise OpeningRefused(str(refused)) from refused
+
+    async def _rows(self, path: str, row: type[Item], **params: str) -> AsyncIterator[Item]:
+        cursor: str | None = None
+        while True:
+            asked = params if cursor is None else {**params, "cursor": cursor}
+            page = await self._client.read(path, _Page[row], limit=PAGE, **asked)  # type: ignore[valid-type]  # a type at run time
+            for item in page.items:
+                yield item
+            if (cursor := page.next_cursor) is None:
+                return
+
+
+def _event(row: _NameRow) -> FeedEvent:
+    return FeedEvent(
+        feed=row.feed,
+        event_id="",
+        sport=row.sport,
+        competition=row.competition,
+        name=row.name,
+        starts_at=row.starts_at,
+        home=row.home,
+        away=row.away,
+    )
+
+
+def _key(command: Command) -> UUID:
+    """Give what is asked as its idempotency key: asked twice it is done once."""
+    content = msgspec.json.encode(command, order="deterministic")
+    return uuid5(NAMESPACE, f"{type(command).__name__} {hashlib.sha256(content).hexdigest()}")
