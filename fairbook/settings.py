@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from adapters.nats.limits import DAY_SECONDS, HOUR_SECONDS, MEGABYTE, StreamLimits
 from domain.freshness import MaxAges
+from fairbook.credentials import CREDENTIALS, FeedCredentials
 
 Environment = Literal["development", "production"]
 
@@ -23,6 +24,8 @@ _MOST = 1_000_000_000
 
 _OWN_VARIABLES = frozenset(
     {
+        "FAIRBOOK_ARBITRAGE",
+        *CREDENTIALS,
         "FAIRBOOK_DATA",  # where the tests and the demo look for real data
         "FAIRBOOK_ENV",
         "FAIRBOOK_HOME",
@@ -66,6 +69,8 @@ class Settings:
     trace_ratio: float
     streams: StreamLimits
     quote_max_ages: MaxAges
+    feeds: FeedCredentials
+    arbitrage_file: Path | None
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] = os.environ) -> "Settings":
@@ -95,6 +100,8 @@ class Settings:
                 MaxAges(),
                 "seconds by bookmaker, such as default=300,betfair=10",
             ),
+            arbitrage_file=_file(variables, "FAIRBOOK_ARBITRAGE"),
+            feeds=FeedCredentials.from_environment(variables),
         )
 
     def require_database_url(self) -> str:
@@ -177,6 +184,15 @@ def _home(variables: Mapping[str, str]) -> Path:
         return Path("/var/lib/fairbook")
     state = variables.get("XDG_STATE_HOME")
     return (Path(state) if state else Path.home() / ".local" / "state") / "fairbook"
+
+
+def _file(variables: Mapping[str, str], name: str) -> Path | None:
+    if not (value := variables.get(name)):
+        return None
+    file = Path(value).expanduser().absolute()
+    if not file.is_file():
+        raise SettingsError(f"{name} names {value!r}, which is no file. Correct it, or unset it.")
+    return file
 
 
 def _environment(variables: Mapping[str, str]) -> Environment:
