@@ -101,7 +101,7 @@ def test_a_name_is_matched_to_what_there_is(operator: Client) -> None:
     ],
 )
 def test_a_sight_that_cannot_be_is_refused(operator: Client, members: Json) -> None:
-    answer = operator.post("/v1/feed-names", sight(a_name("feed"), **members))
+    answer = operator.post("/v1/feed-names", sight(a_name("feed")) | members)
     assert answer.status in {400, 422}
     assert answer.fields, answer
 
