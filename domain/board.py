@@ -160,7 +160,9 @@ class Board:
             raise MarketNotFound(f"the board has no market {market_id}")
         row = self._row_index[index].get((selection_id, side))
         if row is None:
-            raise SelectionNotInMarket(f"market {market_id} has no selection {selection_id[:100]!r}")
+            raise SelectionNotInMarket(
+                f"market {market_id} has no selection {selection_id[:100]!r}"
+            )
         return row
 
     def column(self, bookmaker: str) -> int:
@@ -243,10 +245,12 @@ class Board:
         to check: a batch from memory has no clock.
         """
         n = len(rows)
-        if n and not (
-            0 <= rows.min() and rows.max() < self.rows and 0 <= columns.min()
-            and columns.max() < len(self.bookmakers)
-        ):  # fmt: skip
+        known = self.rows, len(self.bookmakers)
+        if n and (
+            min(rows.min(), columns.min()) < 0
+            or rows.max() >= known[0]
+            or columns.max() >= known[1]
+        ):
             raise IndexError("the board has no such row or column")
         refused = ((odds <= EVEN) & (odds != 0)) | (odds > _MAX_THOUSANDTHS)
         if any_refused := bool(refused.any()):
@@ -276,6 +280,15 @@ class Board:
             late=n - len(cells) - (int(refused.sum()) if any_refused else 0),
             refused=refused,
         )
+
+    def offered(self, message: QuoteMessage) -> tuple[Decimal | None, ...]:
+        """Tell what is offered now in the place of each of a message's quotes; raises what `row` does."""
+        column = self._column_index.get(message.bookmaker)
+        rows = [
+            self.row(message.market_id, each.selection_id, each.side) for each in message.quotes
+        ]
+        found = [0 if column is None else self.odds[row, column] for row in rows]
+        return tuple(to_odds(odds) if odds else None for odds in found)
 
     def load(self, quotes: Iterable[BoardQuote]) -> None:
         """Restore prices, in any order; those of markets or selections that are not described are passed over."""
@@ -343,7 +356,9 @@ class Board:
         first = self.first_row[index]
         last = first + 2 * len(self.markets[index].selections)
         odds = self.odds[first:last, : len(self.bookmakers)]
-        worth = np.where(self.is_lay[first:last, None] & (odds > 0), _MAX_THOUSANDTHS + 1 - odds, odds)
+        worth = np.where(
+            self.is_lay[first:last, None] & (odds > 0), _MAX_THOUSANDTHS + 1 - odds, odds
+        )
         columns = worth.argmax(axis=1)
         return [
             self.quote(first + at, int(column))

@@ -1,0 +1,454 @@
+"""Finds every arbitrage that the board's prices hold, as they change: what opened, what changed, what is gone.
+
+A pure function of the messages, the ends of quotes' ages and the markets' states, in their order: no clock, no I/O.
+How it works: docs/arbitrage.md.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from application.arbitrage import Solver
+from application.detection.group import Group, make_group, proposition
+from application.detection.portfolio import (
+    TOLERANCE,
+    passing_odds,
+    relax,
+    search,
+    worth,
+)
+from application.detection.pricing import FoundBet, key_of, price
+from application.detection.single import FIXTURE_KEY, Found, best_of_all, best_two
+from application.detection.thresholds import Thresholds
+from domain.board import Applied, Board, BoardQuote, MarketDescription
+from domain.commands import ArbitrageChange
+from domain.events import ArbitrageEnd, Opportunity
+from domain.ids import derived_id
+from domain.quotes import QuoteMessage
+from domain.refusals import LimitExceeded, Refusal
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+# A quote's rank on its row is its odds, for lays their distance from this: more is always better for who bets, and what
+# is not offered ranks 0. A quote that reaches its cell's trigger makes the group be looked at.
+_RANK_OF_LAYS: Final = 2**40
+_ALWAYS: Final = 0
+_NEVER: Final = 2**62
+_ROUNDING: Final = 1e-9
+_THOUSAND: Final = 1000.0
+_NO_GROUP: Final = -1
+
+
+class Open(Struct, frozen=True):
+    """An opportunity that was told and has not ended; `value` is what its bets guarantee per unit at risk."""
+
+    opportunity_id: UUID
+    cells: tuple[tuple[int, int], ...]
+    value: float
+    opportunity: Opportunity
+
+
+class Engine:
+    """Keeps the board and, by group of markets, the proof that there is nothing to find in it, or what there is.
+
+    Opportunities that `restore` was given are those of the ledger, which has been told everything up to a sequence:
+    what messages up to there do is not told again.
+    """
+
+    def __init__(self, thresholds: Thresholds, solver: Solver) -> None:
+        self.thresholds = thresholds
+        self.board = Board(thresholds.max_ages)
+        self.open: dict[str, Open] = {}
+        self.not_compared: dict[UUID, str] = {}
+        self.programmes = 0
+        self._solver = solver
+        margin = float(thresholds.min_margin)
+        self._floor = 1 + margin - (_ROUNDING if margin else 0.0)
+        self._window = (
+            None
+            if thresholds.window_seconds is None
+            else int(thresholds.window_seconds * 1_000_000)
+        )
+        self._kept = np.zeros(0)  # by column: 1 − commission
+        self._trigger: Ints = np.zeros(self.board.odds.shape, np.int64)
+        self._group_of_row: Ints = np.full(self.board.odds.shape[0], _NO_GROUP, np.int64)
+        self._takes_bets: Bools = np.ones(self.board.odds.shape[0], np.bool_)
+        self._groups: list[Group] = []
+        self._group_index: dict[str, int] = {}
+        self._fixtures: dict[UUID, list[int]] = {}
+        # Groups that are made anew before they are looked at, and groups to be looked at whatever their triggers say.
+        self._to_make: dict[UUID, None] = {}
+        self._pending: set[str] = set()
+        # Restored opportunities of which no market is known here.
+        self._lost: list[str] = []
+        self._told_through = 0
+        # By proposition: the sequence at which it last opened, and how often at that one.
+        self._opened: dict[str, tuple[int, int]] = {}
+
+    # ---- markets
+
+    def describe(self, market: MarketDescription, *, is_open: bool = True) -> None:
+        """Get to know a market. One whose bets cannot be compared has prices but no part in the search."""
+        if self.board.index(market.market_id) is not None:
+            return
+        index = self.board.describe(market)
+        self._fit()
+        first = self.board.first_row[index]
+        self._takes_bets[first : self.board.rows] = is_open
+        try:
+            proposition(market).check()
+        except Refusal as refusal:
+            self.not_compared[market.market_id] = refusal.detail
+            self._trigger[first : self.board.rows] = _NEVER
+            return
+        self._fixtures.setdefault(market.fixture_id, []).append(index)
+        self._to_make[market.fixture_id] = None
+
+    def close(self, market_id: UUID, sequence: int) -> list[ArbitrageChange]:
+        """Note that a market takes no bets, for now or for good; nothing happens when it is not known."""
+        return self._set_open(market_id, sequence, is_open=False)
+
+    def reopen(self, market_id: UUID, sequence: int) -> list[ArbitrageChange]:
+        """Note that a market takes bets again; nothing happens when it is not known."""
+        return self._set_open(market_id, sequence, is_open=True)
+
+    def _set_open(self, market_id: UUID, sequence: int, *, is_open: bool) -> list[ArbitrageChange]:
+        index = self.board.index(market_id)
+        if index is None:
+            return []
+        first = self.board.first_row[index]
+        if bool(self._takes_bets[first]) == is_open:
+            return []
+        count = 2 * len(self.board.markets[index].selections)
+        self._takes_bets[first : first + count] = is_open
+        if market_id in self.not_compared:
+            return []
+        self._make_groups()
+        self._pending.add(self._groups[self._group_of_row[first]].name)
+        return self.settle(sequence, "not_open")
+
+    def _make_groups(self) -> None:
+        """Group the markets of fixtures to which some were added: all of a fixture, unless they are too many."""
+        for fixture_id in self._to_make:
+            markets = [
+                (index, self.board.first_row[index], self.board.markets[index])
+                for index in self._fixtures[fixture_id]
+            ]
+            open_keys: set[str] = set()
+            before = {int(self._group_of_row[first]) for _, first, _ in markets} - {_NO_GROUP}
+            for at in before:
+                open_keys |= self._groups[at].open_keys
+            try:
+                self._put(str(fixture_id), markets)
+            except LimitExceeded:
+                for market in markets:
+                    self._put(f"{fixture_id}/{market[2].market_id}", [market])
+            for key in open_keys:
+                row, _ = self.open[key].cells[0]
+                self._groups[self._group_of_row[row]].open_keys.add(key)
+        self._to_make.clear()
+
+    def _put(self, name: str, markets: list[tuple[int, int, MarketDescription]]) -> None:
+        with_middles = self.thresholds.max_middle_cost is not None
+        group = make_group(name, markets, with_middles=with_middles)
+        at = self._group_index.setdefault(name, len(self._groups))
+        self._groups[at : at + 1] = [group]
+        self._group_of_row[group.rows] = at
+        self._trigger[group.rows] = _ALWAYS
+
+    def _fit(self) -> None:
+        """Grow with the board."""
+        shape = self.board.odds.shape
+        if self._trigger.shape != shape:
+            rows, columns = self._trigger.shape
+            trigger = np.full(shape, _ALWAYS, np.int64)
+            trigger[:rows, :columns] = self._trigger
+            group_of_row = np.full(shape[0], _NO_GROUP, np.int64)
+            group_of_row[:rows] = self._group_of_row
+            takes_bets = np.ones(shape[0], np.bool_)
+            takes_bets[:rows] = self._takes_bets
+            self._trigger, self._group_of_row, self._takes_bets = trigger, group_of_row, takes_bets
+        for bookmaker in self.board.bookmakers[len(self._kept) :]:
+            self._kept = np.append(
+                self._kept, 1 - float(self.thresholds.terms(bookmaker).commission)
+            )
+
+    # ---- what happens
+
+    def apply(self, message: QuoteMessage, sequence: int, now: datetime) -> list[ArbitrageChange]:
+        """Take one message of prices; raises a Refusal that says what is wrong with it, and then nothing happened."""
+        applied = self.board.apply(message, now)
+        self._fit()
+        return self._follow(applied, sequence)
+
+    def apply_many(
+        self,
+        rows: Ints,
+        columns: Ints,
+        odds: Ints,
+        at: Ints,
+        sequence: int,
+        sizes: Ints | None = None,
+    ) -> list[ArbitrageChange]:
+        """Take many quotes at once (see `Board.apply_many`): what is open then is as if they had come one by one.
+
+        Opportunities that came and went within the batch are not told.
+        """
+        applied = self.board.apply_many(rows, columns, odds, at, sizes)
+        self._fit()
+        return self._follow(applied, sequence)
+
+    def expire(self, sequence: int, now: datetime) -> list[ArbitrageChange]:
+        """Take back quotes that are too old, and tell what ends with them."""
+        cells = self.board.expire(now)
+        changed = np.ones(len(cells), np.bool_)
+        return self._follow(Applied(cells, changed, 0, changed[:0]), sequence, "expired")
+
+    def settle(self, sequence: int, reason: ArbitrageEnd = "price_moved") -> list[ArbitrageChange]:
+        """Look at everything that was left for later: new markets, restored prices, changed states of markets."""
+        self._make_groups()
+        changes = [self._end(key, sequence, "not_open") for key in self._lost]
+        self._lost.clear()
+        for name in sorted(self._pending):
+            group = self._groups[self._group_index[name]]
+            group.proven = False
+            self._look(group, None, alert=True)
+            changes += self._tell(group, sequence, reason)
+        self._pending.clear()
+        return changes
+
+    def restore(
+        self,
+        prices: Iterable[BoardQuote],
+        opportunities: Mapping[UUID, Opportunity],
+        told_through: int,
+    ) -> None:
+        """Take over latest prices, and what the ledger holds as open, after the markets were described.
+
+        Messages up to the sequence `told_through` change the board only. The first one after it, or `settle`, tells what
+        has become of these opportunities.
+        """
+        self.board.load(prices)
+        self._fit()
+        self._make_groups()
+        self._told_through = told_through
+        self._pending.update(group.name for group in self._groups)
+        for opportunity_id, opportunity in opportunities.items():
+            key = key_of(opportunity)
+            cells = self._cells(opportunity)
+            at = self._group_of_row[cells[0][0]] if cells else _NO_GROUP
+            if at == _NO_GROUP:
+                self._lost.append(key)
+            else:
+                if key.startswith(FIXTURE_KEY):
+                    key = FIXTURE_KEY + self._groups[at].name
+                self._groups[at].open_keys.add(key)
+            self.open[key] = Open(opportunity_id, cells, 1 + float(opportunity.margin), opportunity)
+
+    def _cells(self, opportunity: Opportunity) -> tuple[tuple[int, int], ...]:
+        cells: list[tuple[int, int]] = []
+        for leg in opportunity.legs:
+            try:
+                row = self.board.row(leg.market_id, leg.selection_id, leg.side)
+            except Refusal:
+                return ()
+            cells.append((row, self.board.column(leg.bookmaker)))
+        self._fit()
+        return tuple(cells)
+
+    # ---- how it is found
+
+    def _follow(
+        self, applied: Applied, sequence: int, reason: ArbitrageEnd = "price_moved"
+    ) -> list[ArbitrageChange]:
+        cells = applied.heard
+        rows, columns = cells.rows, cells.columns
+        if not len(rows):
+            return []
+        if self._to_make:
+            self._make_groups()
+        if sequence <= self._told_through:
+            touched = np.unique(self._group_of_row[rows])
+            self._pending.update(self._groups[at].name for at in touched if at != _NO_GROUP)
+            return []
+        changes = self.settle(sequence, reason) if self._pending or self._lost else []
+        if self._window is None and not applied.changed.all():
+            rows, columns = rows[applied.changed], columns[applied.changed]
+            if not len(rows):
+                return changes
+        odds = self.board.odds[rows, columns]
+        rank = np.where(self.board.is_lay[rows] & (odds > 0), _RANK_OF_LAYS - odds, odds)
+        alerts = rank >= self._trigger[rows, columns]
+        group_of = self._group_of_row[rows]
+        for at in np.unique(group_of).tolist():
+            if at == _NO_GROUP:
+                continue
+            group = self._groups[at]
+            its = group_of == at
+            alert = bool(alerts[its].any())
+            if not (alert or group.singles or group.portfolio or group.middles):
+                continue
+            markets = set(self.board.market_of[rows[its]].tolist())
+            if self._window is not None:
+                # The newest quote of the fixture may have made others too old.
+                markets, alert = set(group.markets), alert or group.portfolio is not None
+            self._look(group, markets, alert=alert)
+            changes += self._tell(group, sequence, reason)
+        return changes
+
+    def _look(self, group: Group, markets: set[int] | None, *, alert: bool) -> None:
+        """Find what there is in a group after quotes of some markets (None: any) have changed."""
+        odds = self._odds(group)
+        if group.singles:
+            self._find_singles(group, odds, markets)
+        if group.middles:
+            self._find_middles(group, odds, markets)
+        least = max(self._floor, group.best_single * (1 + _ROUNDING))
+        if group.portfolio is not None:
+            least = max(least, group.portfolio.value)
+        if group.proven and not alert and least >= group.bound - TOLERANCE:
+            return
+        worth_trying = group.proven and group.portfolio is None and (not alert or group.singles)
+        if worth_trying and self._still_proven(group, odds, least):
+            return
+        group.portfolio = None
+        root = relax(self._solver, group.bets, odds)
+        self.programmes += 1
+        least = self._floor
+        if root.most > self._floor + TOLERANCE:
+            if not group.singles:
+                self._find_singles(group, odds, None)
+            least = max(least, group.best_single * (1 + _ROUNDING))
+        else:
+            group.singles = {}
+        searched = search(self._solver, group.bets, odds, least, root)
+        self.programmes += searched.programmes
+        group.portfolio, group.leaves = searched.best, searched.leaves
+        group.proven = searched.complete
+        if group.portfolio is None and group.best_single == 0:
+            group.singles = {}
+        self._prove(group, least if searched.best is None else searched.best.value)
+
+    def _still_proven(self, group: Group, odds: Floats, least: float) -> bool:
+        """Try whether the proof that is there holds for this bound too: it often does, and costs no programme."""
+        if any(worth(group.bets, leaf, odds) > least + TOLERANCE for leaf in group.leaves):
+            return False
+        if group.best_single == 0:
+            group.singles = {}
+        self._prove(group, least)
+        return True
+
+    def _prove(self, group: Group, bound: float) -> None:
+        """Note the bound that the leaves prove, and set the odds from which on a quote calls for another look."""
+        group.bound = bound
+        width = self._trigger.shape[1]
+        if not group.proven:
+            self._trigger[group.rows] = _ALWAYS
+            return
+        passing = passing_odds(group.bets, group.leaves, bound, len(self._kept))
+        is_lay = self.board.is_lay[group.rows][:, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            back = _THOUSAND * (1 + (passing - 1) / self._kept)
+            lay = np.where(
+                passing > 1, _RANK_OF_LAYS - _THOUSAND * (1 + self._kept / (passing - 1)), 0.0
+            )
+        ranks = np.where(is_lay, lay, back)
+        ranks = np.where(np.isfinite(passing), np.floor(ranks + _ROUNDING) + 1, _NEVER)
+        trigger = np.full((len(group.rows), width), _ALWAYS, np.int64)
+        trigger[:, : ranks.shape[1]] = ranks.clip(1, _NEVER)
+        trigger[~self._takes_bets[group.rows]] = _NEVER
+        if group.portfolio is not None:
+            for row, column in group.portfolio.cells:
+                trigger[row, column] = _ALWAYS
+        self._trigger[group.rows] = trigger
+
+    def _odds(self, group: Group) -> Floats:
+        """Give the group's odds after commission, (rows, columns); 0 where nothing is offered or it takes no part."""
+        columns = len(self._kept)
+        thousandths = self.board.odds[group.rows, :columns]
+        counts = (thousandths > 0) & self._takes_bets[group.rows][:, None]
+        if self._window is not None:
+            at = self.board.at[group.rows, :columns]
+            counts &= at >= at.max(initial=-(2**61), where=counts) - self._window
+        profit = thousandths / _THOUSAND - 1
+        is_lay = self.board.is_lay[group.rows]
+        odds = np.zeros(thousandths.shape)
+        kept = np.broadcast_to(self._kept, thousandths.shape)
+        np.add(1, profit * kept, out=odds, where=counts)
+        if counts[is_lay].any():
+            laid = counts & is_lay[:, None]
+            odds[laid] = 1 + kept[laid] / profit[laid]
+        return odds
+
+    def _find_singles(self, group: Group, odds: Floats, markets: set[int] | None) -> None:
+        for index in group.markets if markets is None else markets:
+            chances = group.chances[index]
+            found = [best_of_all(each, odds[list(each.rows)], self._floor) for each in chances.alls]
+            found += [
+                best_two(each, odds[each.rows[0]], odds[each.rows[1]], self._floor)
+                for each in chances.pairs
+            ]
+            group.singles[index] = tuple(each for each in found if each and each.value > 1)
+
+    def _find_middles(self, group: Group, odds: Floats, markets: set[int] | None) -> None:
+        cost = self.thresholds.max_middle_cost
+        assert cost is not None
+        for at, (one, other, bets) in enumerate(group.middles):
+            if markets is None or one in markets or other in markets:
+                found = best_two(bets, odds[bets.rows[0]], odds[bets.rows[1]], 1 - float(cost))
+                # One that costs nothing is an arbitrage, and is found as such.
+                group.middle_found[at] = found if found and found.value <= 1 else None
+
+    # ---- how it is told
+
+    def _tell(self, group: Group, sequence: int, reason: ArbitrageEnd) -> list[ArbitrageChange]:
+        """Compare what a group holds with what was told of it."""
+        holds = {found.key: found for found in group.found()}
+        changes: list[ArbitrageChange] = []
+        for key in sorted(group.open_keys - holds.keys()):
+            closed = not all(self._takes_bets[row] for row, _ in self.open[key].cells)
+            changes.append(self._end(key, sequence, "not_open" if closed else reason))
+        for _, found in sorted(holds.items()):
+            change = self._tell_one(group, found, sequence)
+            if change is not None:
+                changes.append(change)
+        group.open_keys = {key for key in holds if key in self.open}
+        return changes
+
+    def _tell_one(self, group: Group, found: Found, sequence: int) -> ArbitrageChange | None:
+        cells = tuple((int(group.rows[row]), column) for row, column in found.cells)
+        known = self.open.get(found.key)
+        if (
+            known is not None
+            and set(known.cells) == set(cells)
+            and abs(known.value - found.value) <= float(self.thresholds.tolerance)
+        ):
+            return None
+        bets = [
+            FoundBet(self.board.quote(*cell), group.types[row], group.back_payoffs(row))
+            for cell, (row, _) in zip(cells, found.cells, strict=True)
+        ]
+        priced = price(found.kind, group.fixture_id, bets, found.shares, self.thresholds, sequence)
+        if priced is None:
+            return None if known is None else self._end(found.key, sequence, "limits")
+        opportunity_id = known.opportunity_id if known else self._new_id(found.key, sequence)
+        self.open[found.key] = Open(opportunity_id, cells, found.value, priced)
+        return ArbitrageChange(opportunity_id, sequence, opportunity=priced)
+
+    def _end(self, key: str, sequence: int, reason: ArbitrageEnd) -> ArbitrageChange:
+        return ArbitrageChange(self.open.pop(key).opportunity_id, sequence, ended=reason)
+
+    def _new_id(self, key: str, sequence: int) -> UUID:
+        """Name an opportunity after its proposition and the message at which it opened, so that every run names it so."""
+        last, times = self._opened.get(key, (sequence, 0))
+        times = times + 1 if last == sequence else 1
+        self._opened[key] = (sequence, times)
+        again = f":{times}" if times > 1 else ""
+        return derived_id(f"arbitrage:{key}:{sequence}{again}")

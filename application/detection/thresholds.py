@@ -1,0 +1,47 @@
+"""What an arbitrage must be worth, and what one may do about it: the settings of the search."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from msgspec import Struct
+
+from domain.freshness import MaxAges
+
+
+class BookmakerTerms(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What is special about one bookmaker.
+
+    `commission` is its share of a market's net profit (exchanges), `latency_ms` how long a bet takes to be accepted, `max_stake_minor` what one bet may stake.
+    """
+
+    commission: Decimal = Decimal(0)
+    latency_ms: int = 0
+    max_stake_minor: int | None = None
+
+
+class Thresholds(Struct, frozen=True, forbid_unknown_fields=True):
+    """Which opportunities are given out, and how they are priced.
+
+    An opportunity is given out when it pays in every state and its margin is at least `min_margin`. It is told again
+    when its legs differ, or its margin moved by more than `tolerance`. With `window_seconds` a quote that is older than
+    the newest one of its fixture by more takes no part. Middles are searched only when `max_middle_cost`, a share of the
+    outlay, is set. Legs whose quotes are further apart than `stale_leg_seconds` carry a warning. Money in minor units of `currency`.
+    """
+
+    currency: str = "EUR"
+    min_margin: Decimal = Decimal(0)
+    max_outlay_minor: int = 100_000
+    step_minor: int = 1
+    window_seconds: float | None = None
+    tolerance: Decimal = Decimal("0.001")
+    max_middle_cost: Decimal | None = None
+    stale_leg_seconds: float = 60.0
+    max_ages: MaxAges = MaxAges()
+    bookmakers: Mapping[str, BookmakerTerms] = {}
+
+    def terms(self, bookmaker: str) -> BookmakerTerms:
+        """Give a bookmaker's terms, the usual ones where nothing is said."""
+        return self.bookmakers.get(bookmaker, _USUAL)
+
+
+_USUAL = BookmakerTerms()
