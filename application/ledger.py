@@ -17,6 +17,7 @@ from application.order import Order, Receipt
 from application.writer import EncodeEvent, Writer
 from domain.actors import Actor
 from domain.commands import Command, PlaceBets, RecordArbitrages, RecordOdds, SettleBets
+from domain.streams import State
 
 DEFAULT_CAPACITY = 400_000
 
@@ -90,6 +91,10 @@ class Ledger(Application[UUID]):
         W3C traceparent when the request is traced. Raises a Refusal, Overloaded or Unavailable.
         """
         return await self.enqueue(command, actor, target=target, key=key, trace=trace)
+
+    async def state(self, stream_id: UUID) -> State | None:
+        """Give what a stream has come to in the log, None when it has no events; raises LogUnavailable."""
+        return (await self._store.load({stream_id})).get(stream_id)
 
     def enqueue(
         self,

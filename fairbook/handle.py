@@ -22,6 +22,7 @@ from adapters.postgres.reader import Reader
 from adapters.telemetry import set_up
 from application.log import LogUnavailable
 from application.outbox import Outbox, StreamUnavailable
+from fairbook.prices import handle_prices
 from fairbook.settings import Settings
 
 GC_THRESHOLDS: Final = (100_000, 50, 100)
@@ -61,7 +62,7 @@ async def outbox(settings: Settings) -> None:
         await Outbox(facts, bell, stream, lead).run()
 
 
-HANDLERS: Final[dict[str, Handler]] = {"outbox": outbox}
+HANDLERS: Final[dict[str, Handler]] = {"outbox": outbox, "prices": handle_prices}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

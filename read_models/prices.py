@@ -1,6 +1,6 @@
 """Prices: the latest quote of every bookmaker for every selection, all quotes that were ever seen, and closing prices."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -116,11 +116,10 @@ _SELECT_BOARD = """
 SELECT market_id, bookmaker, selection_id, side, odds, size, withdrawn, at FROM prices"""
 
 
-async def of_markets(db: Db, market_ids: Sequence[UUID]) -> list[BoardRow]:
-    """Give the latest quotes of several markets, withdrawn ones too: an older quote must not bring them back."""
-    where, order = ["market_id = ANY(%(market_ids)s)"], "ORDER BY market_id"
-    sql = query(_SELECT_BOARD, where, order)
-    return await db.rows(sql, {"market_ids": list(market_ids)}, BoardRow)
+async def of_live_markets(db: Db) -> list[BoardRow]:
+    """Give the latest quotes of markets that are open or suspended, withdrawn ones too: an older quote must not bring them back."""
+    where = ["market_id IN (SELECT market_id FROM markets WHERE status IN ('open', 'suspended'))"]
+    return await db.rows(query(_SELECT_BOARD, where, "ORDER BY market_id"), {}, BoardRow)
 
 
 _SELECT_HISTORY = """

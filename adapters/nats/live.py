@@ -154,12 +154,14 @@ class NatsLive:
             raise LiveUnavailable("NATS is away; try again in a moment") from error
         return state.first_seq, state.last_seq
 
-    async def facts(self, after: int) -> AsyncGenerator[Sequence[Fact], None]:
-        """Give all facts after a position in order, for ever."""
+    async def facts(
+        self, after: int, words: Collection[str] = ()
+    ) -> AsyncGenerator[Sequence[Fact], None]:
+        """Give facts after a position in order, for ever: all, or those whose topics begin with one of these words."""
         while True:
             await self._is_there.wait()
             try:
-                async with self._consumer(after) as consumer:
+                async with self._consumer(after, words) as consumer:
                     while True:
                         facts, _ = await consumer.pull()
                         if facts:

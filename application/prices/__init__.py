@@ -1,0 +1,1 @@
+"""The price handler: prices come in, snapshots go into the ledger, arbitrages are found and signalled."""
