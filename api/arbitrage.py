@@ -1,7 +1,7 @@
 """Arbitrages: those that exist, those that were, and what their lives were like."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from litestar import get
@@ -12,16 +12,18 @@ from api.desk import After, Cursor, Desk, Limit
 from api.problems import responses
 from api.times import From, To, instant
 from domain.events import ArbitrageKind
-from domain.refusals import OpportunityNotFound
+from domain.money import has_at_most_places
+from domain.refusals import InvalidInput, OpportunityNotFound
 from read_models import arbitrages
 from read_models.arbitrages import ArbitrageDay, ArbitrageRow
 from read_models.db import Page
 
+MARGIN_MAX: Final = 1_000
+MARGIN_PLACES: Final = 6
+
 MinMargin = Annotated[
     Decimal | None,
-    QueryParameter(
-        ge=-1, le=1_000, description="Least margin, such as 0.01; of closed ones, the best they had"
-    ),
+    QueryParameter(description="Least margin, such as 0.01; of closed ones, the best they had"),
 ]
 Active = Annotated[
     bool | None, QueryParameter(description="true: those open now; false: those closed")
@@ -40,6 +42,11 @@ async def list_arbitrages(
     after: After = None,
 ) -> Page[ArbitrageRow]:
     """List arbitrages, newest first, each with its legs and the age of their quotes."""
+    if min_margin is not None and not _is_margin(min_margin):
+        raise InvalidInput(
+            f"a margin is a number up to {MARGIN_MAX} with at most {MARGIN_PLACES} decimals",
+            field="min_margin",
+        )
     await desk.fresh("arbitrages", after)
     return await arbitrages.page(
         desk.db,
@@ -50,6 +57,10 @@ async def list_arbitrages(
         limit=limit,
         cursor=cursor,
     )
+
+
+def _is_margin(margin: Decimal) -> bool:
+    return has_at_most_places(margin, MARGIN_PLACES) and abs(margin) <= MARGIN_MAX
 
 
 @get("/arbitrage/statistics", responses=responses(422))

@@ -14,7 +14,12 @@ from tests.service import Answer
 FOLDER: Final = Path(__file__).parent / "golden"
 _ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME: Final = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
-_OPAQUE: Final = {"next_cursor": "<cursor>", "day": "<day>", "age_seconds": "<age>"}
+_OPAQUE: Final = {
+    "next_cursor": "<cursor>",
+    "day": "<day>",
+    "age_seconds": "<age>",
+    "duration_seconds": "<seconds>",
+}
 
 
 class Golden:
@@ -52,7 +57,7 @@ class Golden:
             return [self._normal(each, key) for each in value]
         if value is not None and key in _OPAQUE:
             return _OPAQUE[key]
-        if key == "position" and isinstance(value, int):
+        if key.endswith("position") and isinstance(value, int):
             if value not in self._positions:
                 self._positions.append(value)
             return f"<position {self._positions.index(value) + 1}>"
