@@ -212,9 +212,9 @@ _warnings_from = msgspec.json.Decoder(tuple[ArbitrageWarning, ...]).decode
 def _row(until: datetime, opened_at: datetime, legs: str, warnings: str, *row: Any) -> ArbitrageRow:
     return ArbitrageRow(
         *row,
-        duration_seconds=_seconds(opened_at, until),
-        legs=[_leg(leg, until) for leg in _legs_from(legs)],
-        warnings=list(_warnings_from(warnings)),
+        _seconds(opened_at, until),
+        [_leg(leg, until) for leg in _legs_from(legs)],
+        list(_warnings_from(warnings)),
     )
 
 

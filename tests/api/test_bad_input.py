@@ -325,6 +325,8 @@ def test_recording_odds(operator: Client, head: Head) -> None:
         "at": "2024-01-01T00:00:00Z",
         "size": 10.5,
         "closing": False,
+        "side": "back",
+        "withdrawn": False,
     }
     ask = _asking(operator, "/v1/odds")
     body = {"quotes": [quote]}
@@ -336,6 +338,8 @@ def test_recording_odds(operator: Client, head: Head) -> None:
         "quotes.0.at": TIMES | {"in the future": "2999-01-01T00:00:00Z"},
         "quotes.0.size": SIZES,
         "quotes.0.closing": FLAGS,
+        "quotes.0.side": {"none": None, "both": "both", "number": 1},
+        "quotes.0.withdrawn": FLAGS,
     }
     assert not _failures(ask, body, fields, head)
     before = head()
