@@ -22,6 +22,7 @@ from api import (
     markets,
     odds,
     problems,
+    solve,
 )
 from api.auth import Tokens, check_request
 from api.desk import Desk
@@ -69,6 +70,7 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> tuple[Front,
                     *feed_names.ROUTES,
                     *markets.ROUTES,
                     *odds.ROUTES,
+                    *solve.ROUTES,
                 ],
                 security=[{"bearer": []}],
                 before_request=check_request,

@@ -7,6 +7,7 @@ from litestar import Request, Response
 from litestar.params import HeaderParameter, QueryParameter
 
 from api.problems import StaleView
+from application.arbitrage import Solver
 from application.board_cache import BoardCache
 from application.ledger import Ledger
 from application.live.hub import Hub
@@ -55,7 +56,7 @@ class Desk:
     """The ledger, the read models and the log, as one dependency of every route.
 
     `board` is the live odds board, where processes share one; `max_ages` say which prices are stale; `live` is the hub
-    of live streams, where there is NATS.
+    of live streams, where there is NATS; `solver` solves the linear programmes of arbitrages.
     """
 
     def __init__(
@@ -67,12 +68,14 @@ class Desk:
         board: BoardCache | None = None,
         max_ages: MaxAges | None = None,
         live: Hub | None = None,
+        solver: Solver,
     ) -> None:
         self.ledger = ledger
         self.db = db
         self.feed = feed
         self.board = board
         self.max_ages = max_ages or MaxAges()
+        self.solver = solver
         self.live = live
 
     async def command(

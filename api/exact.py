@@ -22,7 +22,7 @@ from application.answers import to_json
 from domain.actors import Actor
 
 _PLACE: Final = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
-_QUOTED_NUMBER: Final = re.compile(rb'"(odds|line|size|likeness)"\s*:\s*"')
+_QUOTED_NUMBER: Final = re.compile(rb'"(odds|line|size|likeness|commission)"\s*:\s*"')
 
 
 def is_json(content_type: bytes) -> bool:

@@ -102,7 +102,7 @@ def search(
         relaxed = _solve(solver, returns, kept, None)
         if relaxed.profit <= floor:
             return Search(relaxed, None, complete=True, nodes=1)
-        if _conflict(relaxed.stakes, bookmaker_of) is None:
+        if not _conflicts(relaxed.stakes, bookmaker_of):
             return Search(relaxed, relaxed, complete=True, nodes=1)
         kept = undominated(returns, bookmaker_of)
     return _branch(solver, returns, bookmaker_of, caps, kept, floor, nodes_max)
@@ -125,8 +125,8 @@ def _branch(
     waiting = [(-relaxed.profit, next(number), kept, relaxed)]
     while waiting and -waiting[0][0] > least + _NO_GAIN:
         _, _, allowed, solution = heapq.heappop(waiting)
-        conflict = _conflict(solution.stakes, bookmaker_of)
-        assert conflict is not None  # books without one are never left waiting
+        conflicts = _conflicts(solution.stakes, bookmaker_of)
+        conflict = max(conflicts, key=lambda bookmaker: conflicts[bookmaker])
         for child in _children(allowed, solution.stakes, bookmaker_of, conflict):
             if nodes >= nodes_max:
                 return Search(relaxed, best, complete=False, nodes=nodes)
@@ -134,7 +134,7 @@ def _branch(
             solved = _solve(solver, returns, child, caps)
             if solved.profit <= least + _NO_GAIN:
                 continue
-            if _conflict(solved.stakes, bookmaker_of) is None:
+            if not _conflicts(solved.stakes, bookmaker_of):
                 best, least = solved, solved.profit
             else:
                 heapq.heappush(waiting, (-solved.profit, next(number), child, solved))
@@ -149,12 +149,15 @@ def _dive(
     allowed: Ints,
     solution: Solution,
 ) -> tuple[Solution, int]:
-    """Find some book at once, by leaving each bookmaker in conflict its largest bet; give it and the programmes solved."""
+    """Find some book at once, by leaving each bookmaker with several bets its largest one; give it and the programmes solved."""
     nodes = 1
-    while (bookmaker := _conflict(solution.stakes, bookmaker_of)) is not None:
-        its = bookmaker_of[allowed] == bookmaker
-        largest = allowed[its][solution.stakes[allowed[its]].argmax()]
-        allowed = allowed[~its | (allowed == largest)]
+    while conflicts := _conflicts(solution.stakes, bookmaker_of):
+        stays = np.ones(len(allowed), np.bool_)
+        for bookmaker in conflicts:
+            its = np.flatnonzero(bookmaker_of[allowed] == bookmaker)
+            stays[its] = False
+            stays[its[solution.stakes[allowed[its]].argmax()]] = True
+        allowed = allowed[stays]
         solution = _solve(solver, returns, allowed, caps)
         nodes += 1
     return solution, nodes
@@ -168,19 +171,12 @@ def _solve(solver: Solver, returns: Floats, allowed: Ints, caps: Floats | None) 
     return Solution(stakes, part.profit, part.prices, part.bound)
 
 
-def _conflict(stakes: Floats, bookmaker_of: Ints) -> int | None:
-    """Give the bookmaker with the most money outside its largest bet; None when each has one bet at the most."""
-    used = np.flatnonzero(stakes > SMALLEST_STAKE)
-    of = bookmaker_of[used]
-    if len(set(of.tolist())) == len(used):
-        return None
-    outside = {
-        int(bookmaker): float(
-            stakes[used[of == bookmaker]].sum() - stakes[used[of == bookmaker]].max()
-        )
-        for bookmaker in set(of.tolist())
-    }
-    return max(outside, key=lambda bookmaker: (outside[bookmaker], -bookmaker))
+def _conflicts(stakes: Floats, bookmaker_of: Ints) -> dict[int, float]:
+    """Give the bookmakers with several bets, each with the money that is outside its largest one."""
+    of: dict[int, list[float]] = {}
+    for bet in np.flatnonzero(stakes > SMALLEST_STAKE):
+        of.setdefault(int(bookmaker_of[bet]), []).append(float(stakes[bet]))
+    return {bookmaker: sum(its) - max(its) for bookmaker, its in of.items() if len(its) > 1}
 
 
 def _children(allowed: Ints, stakes: Floats, bookmaker_of: Ints, bookmaker: int) -> list[Ints]:

@@ -46,7 +46,7 @@ OTHER_SCORES: Final = frozenset({"other", "other_home", "other_draw", "other_awa
 """Selections of a CS market that win on the scores it does not list: on all of them, or one side's."""
 
 _SCORE: Final = re.compile(r"(0|[1-9]\d?)-(0|[1-9]\d?)", re.ASCII)
-_CANDIDATES_MAX: Final = 400_000
+_CANDIDATES_MAX: Final = 40_000
 _NEAR: Final = 2
 
 

@@ -15,6 +15,7 @@ from opentelemetry import metrics
 from opentelemetry.metrics import Observation
 
 from adapters.dependencies import ValkeyLink
+from adapters.linear_programme import HighsSolver
 from adapters.nats.connection import NatsLink
 from adapters.postgres.leadership import Leadership
 from adapters.postgres.reader import Reader
@@ -154,7 +155,13 @@ async def _open(
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         desk = Desk(
-            ledger, reader, reader, board=board, max_ages=settings.quote_max_ages, live=live
+            ledger,
+            reader,
+            reader,
+            board=board,
+            max_ages=settings.quote_max_ages,
+            live=live,
+            solver=HighsSolver(),
         )
         yield desk, Probes(dependencies, reader, metrics_text)
 
