@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from msgspec import Struct
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NotFoundError
 
 from adapters.nats import meters
 from adapters.nats.connection import AWAY, Connection, ConnectionLost, connected
@@ -100,7 +100,7 @@ class DurableConsumer:
         self._opening = asyncio.Lock()
         self._pause = RECONNECT_SECONDS[0]
         # For the order: the newest message that was handed out, and those that are not done.
-        self._highest = 0
+        self._newest: Message | None = None
         self._held: dict[int, _Held] = {}
         self._born: str | None = None
 
@@ -124,7 +124,8 @@ class DurableConsumer:
 
         A batch is what is there: at least one message, or none when nothing came for `max_wait_seconds`. A message stays the
         caller's until the very same object goes to `done` or `dead_letter`; with 20,000 held, no more come. After a break
-        of the connection or of NATS go on as if nothing had happened. After the end of this process the next one gets
+        of the connection or of NATS they go on as if nothing had happened, unless the stream lost what it held: then all that
+        it holds and is not done is given anew. After the end of this process the next one gets
         everything after the last message before which all are done, in order: also what was done behind it.
         """
         self._in_order = True
@@ -230,8 +231,8 @@ class DurableConsumer:
             if message.delivery != session.next_delivery:
                 raise ConnectionLost("a message went astray, or somebody else uses this consumer")
             session.next_delivery += 1
-            if message.sequence > self._highest:
-                self._highest = message.sequence
+            if self._newest is None or message.sequence > self._newest.sequence:
+                self._newest = message
                 self._held[message.sequence] = _Held(message, message.reply)
                 fresh.append(message)
             elif held := self._held.get(message.sequence):
@@ -330,19 +331,26 @@ class DurableConsumer:
             raise APIError(description=answer.data.decode(errors="replace"))
 
     async def _recognise(self, connection: Connection) -> None:
-        """See whether the stream is the one that it was; what it holds under the old numbers may be something else."""
+        """See whether the stream still holds what was handed out; else its old numbers mean something else by now."""
         stream = await connection.jetstream.stream_info(self._stream)
         born = str(stream.created)
-        if born != self._born:
-            if self._born is not None:
-                _log.warning("stream %s was made anew", self._stream)
-            self._born, self._highest = born, 0
-            self._held.clear()
-        elif stream.state.last_seq < self._highest:
-            # A crash of the server's machine took the end of the stream with it; what comes now is something else.
-            _log.warning("stream %s has lost its end", self._stream)
-            self._highest = stream.state.last_seq
-            self._held = {at: held for at, held in self._held.items() if at <= self._highest}
+        if self._born is not None and born != self._born:
+            self._begin_anew("was made anew")
+        elif self._newest is not None and stream.state.first_seq <= self._newest.sequence:
+            try:
+                there = await connection.jetstream.get_msg(self._stream, self._newest.sequence)
+            except NotFoundError:
+                self._begin_anew("has lost its end")
+            else:
+                if (there.subject, there.data) != (self._newest.subject, self._newest.data):
+                    # A crash of the server's machine took the last writes with it, and others came since.
+                    self._begin_anew("has another end than it had")
+        self._born = born
+
+    def _begin_anew(self, what: str) -> None:
+        _log.error("stream %s %s: what is not done there is handed out again", self._stream, what)
+        self._newest = None
+        self._held.clear()
 
     async def _lost(self, error: Exception) -> None:
         _log.warning("consumer %s connects again: %s", self._durable, error)

@@ -11,10 +11,11 @@ from typing import Any
 import msgspec
 
 from adapters.embedded.processes import ProcessIdentity
+from adapters.nats.connection import AWAY, connected
 from application.facts import fact_line
 from fairbook.handle import keep_running, outbox
 from fairbook.settings import Settings
-from tests.adapters.nats.server import last_sequence, stored, streams
+from tests.adapters.nats.server import last_sequence, stored
 from tests.application.desk import Desk, read_log
 from tests.service import CHECKOUT
 
@@ -32,9 +33,12 @@ def environment(database_url: str, nats_url: str, **more: str) -> dict[str, str]
 
 
 @contextlib.asynccontextmanager
-async def an_outbox(database_url: str, nats_url: str) -> AsyncIterator[asyncio.Task[None]]:
+async def an_outbox(
+    database_url: str, nats_url: str, *, replicas: int = 1
+) -> AsyncIterator[asyncio.Task[None]]:
     """The outbox as a task that is begun again when it stops."""
-    settings = Settings.from_environment(environment(database_url, nats_url))
+    variables = environment(database_url, nats_url, FAIRBOOK_NATS_REPLICAS=str(replicas))
+    settings = Settings.from_environment(variables)
     task = asyncio.create_task(keep_running("outbox", outbox, settings))
     try:
         yield task
@@ -92,8 +96,10 @@ async def bets_under_way(desk: Desk) -> AsyncIterator[list[int]]:
     account, market = await desk.account(10**9), await desk.market()
     last = [0]
 
+    stopped = False
+
     async def bet() -> None:
-        while True:
+        while not stopped:
             last[0] = max(last[0], (await desk.bet(account, market, 10))["position"])
             await asyncio.sleep(0.002)
 
@@ -101,16 +107,20 @@ async def bets_under_way(desk: Desk) -> AsyncIterator[list[int]]:
     try:
         yield last
     finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        stopped = True  # not cancelled: a bet that nobody waits for would still be placed, later
+        await asyncio.gather(*running)
 
 
 async def published_up_to(nats_url: str, position: int) -> None:
     """Wait until the stream has come so far."""
-    async with asyncio.timeout(PATIENCE_SECONDS), streams(nats_url) as jetstream:
-        while await last_sequence(jetstream, "LEDGER") < position:  # noqa: ASYNC110  the server tells nobody
-            await asyncio.sleep(0.02)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            with contextlib.suppress(*AWAY):  # a server that was killed; another attempt finds out
+                async with connected(nats_url, "test") as connection:
+                    while await last_sequence(connection.jetstream, "LEDGER") < position:  # noqa: ASYNC110  the server tells nobody
+                        await asyncio.sleep(0.02)
+                    return
+            await asyncio.sleep(0.1)
 
 
 async def check_every_event_is_there_once_and_in_order(
@@ -119,8 +129,8 @@ async def check_every_event_is_there_once_and_in_order(
     """Hold the stream against the log; give the lines."""
     log = read_log(database_url).events
     await published_up_to(nats_url, log[-1].position)
-    async with streams(nats_url) as jetstream:
-        messages = await stored(jetstream, "LEDGER")
+    async with connected(nats_url, "test") as connection:
+        messages = await stored(connection.jetstream, "LEDGER")
     assert len(messages) == len(log)
     for recorded, message in zip(log, messages, strict=True):
         assert message.metadata.sequence.stream == recorded.position

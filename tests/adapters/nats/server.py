@@ -1,5 +1,6 @@
 """A NATS server of a test's own, and short words for what tests do with it."""
 
+import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,7 +38,23 @@ class NatsServer:
 
     def forget_everything(self) -> None:
         """While it is down, take its data away."""
-        shutil.rmtree(self.folder / "nats" / "jetstream")
+        shutil.rmtree(self._data)
+
+    def save(self) -> None:
+        """While it is down, keep a copy of its data."""
+        shutil.copytree(self._data, self.folder / "saved")
+
+    def restore(self) -> None:
+        """While it is down, bring the copy back, as a disk does that has lost the last writes."""
+        owner = self._data.stat()
+        self.forget_everything()
+        shutil.copytree(self.folder / "saved", self._data)
+        for path in (self._data, *self._data.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "nats" / "jetstream"
 
 
 @asynccontextmanager
@@ -54,7 +71,7 @@ async def stored(jetstream: JetStreamContext, stream: str) -> list[Msg]:
     if not wanted:
         return []
     subscription = await jetstream.subscribe(
-        ">" if stream == "NONE" else f"{stream.lower()}.>",
+        f"{stream.lower()}.>",
         stream=stream,
         ordered_consumer=True,
         config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL),
