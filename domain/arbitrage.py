@@ -49,11 +49,11 @@ def price_arbitrage(
     sequence: int,
     least_profit_minor: int = 1,
 ) -> Opportunity | None:
-    """Price an arbitrage, at most `total_minor` at risk; None when it is
-    none, or whole stakes earn less than `least_profit_minor`.
+    """Price an arbitrage, at most `total_minor` at risk; None when it is none.
 
-    `shares` of the money at risk are positive and sum to 1 (domain.stakes.to_shares); `max_ages` say when a leg counts
-    as stale. The legs are the offers in their order. Raises ValueError when two are of one bookmaker.
+    Also None when whole stakes earn less than `least_profit_minor`. `shares` of the money at risk are positive and sum
+    to 1 (domain.stakes.to_shares); `max_ages` say when a leg counts as stale. The legs are the offers in their order.
+    Raises ValueError when two are of one bookmaker.
     """
     _check_bookmakers(offers)
     bets = [offer.bet for offer in offers]
