@@ -5,7 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Final
 
-from litestar import Response, post
+from litestar import post
 from litestar.di import NamedDependency
 from litestar.params import JSONBody
 from msgspec import Meta, Struct
@@ -140,10 +140,9 @@ _TURNS: Final = _Turns()
 
 
 @post("/arbitrage/solve", status_code=200, responses=responses_to_body(422))
-async def solve_arbitrage(data: JSONBody[SolveIn], desk: NamedDependency[Desk]) -> Response[Solved]:
+async def solve_arbitrage(data: JSONBody[SolveIn], desk: NamedDependency[Desk]) -> Solved:
     """Find the stakes that earn the most whatever happens, or lose the least."""
-    solved = await _TURNS.solve(desk, data)
-    return Response(solved, status_code=200, media_type="application/json")
+    return await _TURNS.solve(desk, data)
 
 
 def _solve(desk: Desk, body: SolveIn) -> Solved:

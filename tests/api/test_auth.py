@@ -51,6 +51,7 @@ ROUTES: Final = [
     ("GET", "/v1/arbitrage", ALL),
     ("GET", "/v1/arbitrage/statistics", ALL),
     ("GET", f"/v1/arbitrage/{X}", ALL),
+    ("POST", "/v1/arbitrage/solve", ALL),
     ("GET", "/v1/fixtures", ALL),
     ("GET", "/v1/feed-names", DESK),
     ("POST", "/v1/feed-names", OPERATORS),
