@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import sys
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from rich.table import Table
 
 from adapters.postgres import tracking
 from adapters.postgres.build import Build, BuildFailed
-from adapters.postgres.schema import TableDigest, connect, create_live, digest
+from adapters.postgres.schema import TableDigest, connect, create_live, digest, outdated
 from adapters.postgres.snapshot_projection import PROJECTIONS
 from domain.account import Account
 from domain.journal import postings
@@ -62,6 +63,10 @@ class ReplayReport(Struct, frozen=True):
         return models and not (self.unbalanced or self.wrong_accounts or self.failure)
 
 
+class OldTables(Exception):  # noqa: N818  a state, not a fault
+    """Another version made the tables of these models: there is nothing that could be the same."""
+
+
 class _Audit:
     """A fold of the log by the domain alone: account states, and whether every entry balances."""
 
@@ -93,6 +98,9 @@ def run_replay(database_url: str, progress: Callable[[int, int], None]) -> Repla
     """
     projections = list(PROJECTIONS.values())
     create_live(database_url, projections)
+    with connect(database_url) as connection:
+        if old := outdated(connection, projections):
+            raise OldTables(" ".join(projection.name for projection in old))
     positions, live, balances = _as_it_stands(database_url)
     audit = _Audit(positions["balances"])
     failure = None
@@ -169,8 +177,16 @@ def run(_: argparse.Namespace) -> int:
     database_url = Settings.from_environment().require_database_url()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    with events_bar(Console(stderr=True), "replay") as progress:
-        report = run_replay(database_url, progress)
+    try:
+        with events_bar(Console(stderr=True), "replay") as progress:
+            report = run_replay(database_url, progress)
+    except OldTables as error:
+        print(
+            f"fairbook replay: another version made the tables of {error}; a running worker is rebuilding them, "
+            f"or run: fairbook rebuild {error}",
+            file=sys.stderr,
+        )
+        return 1
     _show(Console(), report)
     return 0 if report.same else 1
 

@@ -8,6 +8,7 @@ the live model, a rebuild in another schema, and a replay, whatever the size of 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Literal, Protocol, TypeVar, cast
 from uuid import UUID
 
@@ -67,6 +68,9 @@ def over(sql: str, *types: ColumnType) -> Statement:
 class Projection(Struct, frozen=True):
     """A model's tables and how events change them.
 
+    `follows` are the events of the streams that it shows, `glances_at` single ones of other streams: nothing else that
+    such a stream says, now or in a later version, matters to it. A model whose tables or `revision` change is rebuilt
+    by the worker that finds the old ones: raise it when `changes` writes something else into the same tables.
     `tables` are made by `create` with the keys that `changes` needs; `index` makes what only readers need, last in a
     rebuild. All names are unqualified: the connection's search path says which schema. `changes` gives a batch's statements in
     order; a model whose table serves somebody else names its `schema`.
@@ -79,16 +83,15 @@ class Projection(Struct, frozen=True):
     changes: Callable[["Batch"], Iterable[Change]]
     index: str = ""
     schema: str = "read_models"
-
-    @property
-    def topics(self) -> frozenset[str]:
-        """Topics that concern this model."""
-        return frozenset(event.topic for event in self.follows)
+    glances_at: tuple[type[Event], ...] = ()
+    revision: int = 1
 
     def concerns(self, topic: str) -> bool:
         """Tell whether an event that cannot be read may matter: one of its topics, or unknown in one of its streams."""
         kind = topic.partition(".")[0]
-        return any(kind == mine.partition(".")[0] for mine in self.topics)
+        return any(kind == event.topic.partition(".")[0] for event in self.follows) or any(
+            topic == event.topic for event in self.glances_at
+        )
 
 
 class History(Protocol):
@@ -105,6 +108,7 @@ class History(Protocol):
 
 
 E = TypeVar("E", bound=Event)
+_position = attrgetter("position")
 
 
 class Batch:
@@ -166,10 +170,14 @@ class Batch:
     # ---- accounts: folded once for all models that show balances
 
     @cached_property
+    def account_events(self) -> list[Recorded]:
+        """The events of accounts."""
+        return self.of(*ACCOUNT_EVENTS)
+
+    @cached_property
     def accounts(self) -> list[tuple[Recorded, AccountEvent, Account]]:
         """Every event of an account, with the account's state after it."""
-        events = self.of(*ACCOUNT_EVENTS)
-        states = fold_states(events, self._history)
+        states = fold_states(self.account_events, self._history)
         return cast("list[tuple[Recorded, AccountEvent, Account]]", states)
 
     @cached_property
@@ -268,7 +276,3 @@ def fold_states(
 def columns(rows: Iterable[Sequence[Any]]) -> list[tuple[Any, ...]]:
     """Turn rows into columns; there is at least one row."""
     return list(zip(*rows, strict=True))
-
-
-def _position(recorded: Recorded) -> int:
-    return recorded.position

@@ -19,7 +19,8 @@ from adapters.postgres import projection_meters as meters
 from adapters.postgres import tracking
 from adapters.postgres.columns import pack
 from adapters.postgres.history import LogHistory, Reading
-from adapters.postgres.schema import connect, create_live
+from adapters.postgres.renewal import Renewal
+from adapters.postgres.schema import connect, create_live, outdated
 from adapters.postgres.stop import Stop
 from adapters.postgres.tracking import Moved
 from read_models.projection import Batch, Projection
@@ -88,9 +89,10 @@ class Projector:
             connect(self._database_url) as reader,
             connect(self._database_url, settings=_WRITER_SETTINGS) as writer,
             connect(self._database_url) as listener,
+            Renewal(self._database_url) as renewal,
         ):
             listener.execute("LISTEN ledger_events")
-            yield Session(self._models, reader, writer, listener)
+            yield Session(self._models, reader, writer, listener, renewal)
 
 
 class Session:
@@ -102,11 +104,13 @@ class Session:
         reader: Connection[Any],
         writer: Connection[Any],
         listener: Connection[Any],
+        renewal: Renewal,
     ) -> None:
         self._standby = list(models)
         self._mine: list[Model] = []
         self._writer = writer
         self._listener = listener
+        self._renewal = renewal
         self._history = LogHistory(reader, STATES_IN_MEMORY)
 
     def follow(self, stop: Stop) -> None:
@@ -129,8 +133,16 @@ class Session:
                     pass
 
     def take_over(self) -> None:
-        """Take the models that no other worker holds; the lock ends with this worker's connection."""
+        """Take the models that no other worker holds; the lock ends with this worker's connection.
+
+        Models whose tables an older version made are rebuilt first.
+        """
+        old = outdated(self._writer, [model.projection for model in self._standby])
+        if old:
+            self._renewal.order(old)
         for model in list(self._standby):
+            if model.projection in old:
+                continue
             row = self._writer.execute(_LOCK, (model.name,)).fetchone()
             if row and row[0]:
                 self._standby.remove(model)

@@ -228,5 +228,9 @@ def _translated() -> Iterator[None]:
         raise InvalidInput("a value of this query is not comparable with what is stored") from error
     except psycopg.errors.UndefinedTable as error:
         raise LogUnavailable("the read models are not there yet: no worker has begun") from error
+    except psycopg.errors.UndefinedColumn as error:
+        raise LogUnavailable(
+            "this read model is being rebuilt: an older version made it"
+        ) from error
     except (psycopg.OperationalError, psycopg.InterfaceError, psycopg_pool.PoolTimeout) as error:
         raise LogUnavailable(str(error).strip()) from error

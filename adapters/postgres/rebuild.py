@@ -13,7 +13,7 @@ from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.build import Build, Progress, is_out_of_time
-from adapters.postgres.schema import connect, create_live
+from adapters.postgres.schema import connect, create_live, record_shape
 from adapters.postgres.tracking import TABLES
 from read_models.projection import Projection
 
@@ -96,6 +96,7 @@ def _swap_once(connection: Connection[Any], build: Build, projection: Projection
             connection.execute(SQL("ALTER TABLE IF EXISTS {} SET SCHEMA {}").format(old, retired))
             connection.execute(SQL("ALTER TABLE {} SET SCHEMA {}").format(new, live))
         connection.execute(_TRACK, (build.positions[projection.name], projection.name))
+        record_shape(connection, projection)
         connection.execute(
             "DELETE FROM public.projection_faults WHERE model = %s", (projection.name,)
         )

@@ -1,5 +1,6 @@
 """The tables of the read models: where they live, how they are made, and what tells two builds apart."""
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any, Final, cast
 
@@ -36,6 +37,11 @@ _CREATE_FAULTS = """
 CREATE TABLE IF NOT EXISTS projection_faults (
     model text PRIMARY KEY, position bigint NOT NULL, reason text NOT NULL, since timestamptz NOT NULL DEFAULT now()
 )"""
+_CREATE_SHAPES = """
+CREATE TABLE IF NOT EXISTS public.read_model_shapes (model text PRIMARY KEY, shape text NOT NULL)"""
+_RECORD_SHAPE = """
+INSERT INTO public.read_model_shapes (model, shape) VALUES (%s, %s)
+ON CONFLICT (model) DO UPDATE SET shape = excluded.shape"""
 _BEGIN_TRACKING = SQL("""
 INSERT INTO {tracking} (application_name, notification_id) VALUES (%s, 0)
 ON CONFLICT DO NOTHING RETURNING 1""").format(**TABLES)
@@ -49,12 +55,32 @@ def create_live(database_url: str, projections: Iterable[Projection]) -> None:
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('fairbook read models'))")
         connection.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(LIVE)))
         connection.execute(_CREATE_FAULTS.replace("projection_faults", "public.projection_faults"))
+        connection.execute(_CREATE_SHAPES)
         for projection in projections:
             if connection.execute(_BEGIN_TRACKING, (projection.name,)).fetchone():
                 path = f"{projection.schema}, {LIVE}, public"
                 connection.execute("SELECT set_config('search_path', %s, true)", (path,))
                 create_tables(connection, projection)
                 create_indexes(connection, projection)
+                record_shape(connection, projection)
+
+
+def shape_of(projection: Projection) -> str:
+    """Give a short word that changes with a model's tables, its indexes, or the revision of what it writes."""
+    made = [*projection.tables, *projection.create.split(), *projection.index.split()]
+    return hashlib.sha256(repr((projection.revision, made)).encode()).hexdigest()[:16]
+
+
+def record_shape(connection: Connection[Any], projection: Projection) -> None:
+    """Note that a model's live tables are as this version makes them."""
+    connection.execute(_RECORD_SHAPE, (projection.name, shape_of(projection)))
+
+
+def outdated(connection: Connection[Any], projections: Iterable[Projection]) -> list[Projection]:
+    """Give the models whose live tables another version of this program made."""
+    rows = connection.execute("SELECT model, shape FROM public.read_model_shapes").fetchall()
+    shapes = dict(rows)
+    return [each for each in projections if shapes.get(each.name) != shape_of(each)]
 
 
 def create_tables(connection: Connection[Any], projection: Projection) -> None:
