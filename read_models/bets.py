@@ -12,7 +12,16 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.bet import BetStatus
-from domain.events import BetKind, BetPlaced, BetSettled, Leg, Result, SelectionResult, Side
+from domain.events import (
+    AccountOpened,
+    BetKind,
+    BetPlaced,
+    BetSettled,
+    Leg,
+    Result,
+    SelectionResult,
+    Side,
+)
 from read_models import closing
 from read_models.closing import LegTaken
 from read_models.db import Db, Page, decode_cursor, page_of, query
@@ -83,22 +92,18 @@ async def page(
     """Give the bets that match, newest first; a bet on several markets matches each of them."""
     before = decode_cursor(cursor, tuple[int])
     where = ["true"]
-    if owner is not None:
-        where.append("b.owner = %(owner)s")
     if account_id is not None:
         where.append("b.account_id = %(account_id)s")
     if status is not None:
         where.append("b.status = %(status)s")
     if before:
         where.append("b.position < %(before)s")
-    rest = "ORDER BY position DESC LIMIT %(limit)s"
-    if market_id is None:
-        sql = query(_SELECT, where, rest)
+    if market_id is None and account_id is None and owner is not None:
+        sql = _of_owner(where)
     else:
-        # Two index scans in the order of the answer; nearly all bets are found by their first leg.
-        first = query(_SELECT, [*where, "b.market_id = %(market_id)s"], rest)
-        further = query(_SELECT + _JOIN_FURTHER, [*where, "f.market_id = %(market_id)s"], rest)
-        sql = f"({first}) UNION ALL ({further}) {rest}"
+        if owner is not None:
+            where.append("b.owner = %(owner)s")
+        sql = query(_SELECT, where, _NEWEST) if market_id is None else _on_market(where)
     parameters = {
         "owner": owner,
         "account_id": account_id,
@@ -138,6 +143,35 @@ async def _with_closings(db: Db, bets: Sequence[Bet]) -> list[Bet]:
         for (_, leg), closed in zip(legs, closings, strict=True)
     )
     return [replace(bet, legs=list(islice(shown, len(bet.legs)))) for bet in bets]
+
+
+_NEWEST = "ORDER BY position DESC LIMIT %(limit)s"
+
+
+def _on_market(where: list[str]) -> str:
+    """Give two index scans in the order of the answer; nearly all bets are found by their first leg."""
+    first = query(_SELECT, [*where, "b.market_id = %(market_id)s"], _NEWEST)
+    further = query(_SELECT + _JOIN_FURTHER, [*where, "f.market_id = %(market_id)s"], _NEWEST)
+    return f"({first}) UNION ALL ({further}) {_NEWEST}"
+
+
+def _of_owner(where: list[str]) -> str:
+    """Give the newest bets of an owner's accounts, from the index by account.
+
+    Only as many accounts matter as there are rows to give: those with the newest bets. A trader has a few accounts, and
+    an index by owner would cost every bet more than all of this.
+    """
+    of_account = [*where, "b.account_id = a.account_id"]
+    newest = query("SELECT b.position FROM bets b", of_account, "ORDER BY position DESC LIMIT 1")
+    return _OF_OWNER.replace("NEWEST", newest).replace("BETS", query(_SELECT, of_account, _NEWEST))
+
+
+_OF_OWNER = """
+SELECT b.* FROM (
+    SELECT a.account_id FROM bets_accounts a CROSS JOIN LATERAL (NEWEST) n
+    WHERE a.owner = %(owner)s ORDER BY n.position DESC LIMIT %(limit)s
+) a CROSS JOIN LATERAL (BETS) b
+ORDER BY position DESC LIMIT %(limit)s"""
 
 
 _OPEN_ON_MARKET = """
@@ -201,13 +235,14 @@ CREATE TABLE bets (
 CREATE TABLE bets_further_legs (
     market_id uuid NOT NULL, position bigint NOT NULL, bet_id uuid NOT NULL,
     PRIMARY KEY (market_id, position, bet_id)
-)"""
+);
+CREATE TABLE bets_accounts (owner text NOT NULL, account_id uuid NOT NULL)"""
 
 _INDEX = """
 CREATE INDEX ON bets (position);
 CREATE INDEX ON bets (account_id, position);
 CREATE INDEX ON bets (market_id, position);
-CREATE INDEX ON bets (owner, position)"""
+ALTER TABLE bets_accounts ADD PRIMARY KEY (owner, account_id)"""
 
 _JOIN_FURTHER = " JOIN bets_further_legs f ON f.bet_id = b.bet_id AND f.position = b.position"
 
@@ -224,6 +259,9 @@ _PLACE_FURTHER = over(
     "INSERT INTO bets_further_legs (market_id, position, bet_id) SELECT * FROM {}",
     *("uuid", "bigint", "uuid"),
 )
+_OPEN_ACCOUNT = over(
+    "INSERT INTO bets_accounts (owner, account_id) SELECT * FROM {}", "text", "uuid"
+)
 _SETTLE = over(
     """
     UPDATE bets b SET status = e.status, return_minor = e.returned, settled_at = e.at,
@@ -234,6 +272,13 @@ _SETTLE = over(
 
 
 def _changes(batch: Batch) -> Iterable[Change]:
+    opened = [
+        (r.event.owner, r.stream_id)
+        for r in batch.of(AccountOpened)
+        if isinstance(r.event, AccountOpened)
+    ]
+    if opened:
+        yield _OPEN_ACCOUNT, columns(opened)
     if batch.placed:
         yield from _place(batch)
     if batch.settled:
@@ -249,37 +294,42 @@ def _changes(batch: Batch) -> Iterable[Change]:
 
 
 def _place(batch: Batch) -> Iterable[Change]:
-    rows: list[tuple[Any, ...]] = []
-    further: set[tuple[UUID, int, UUID]] = set()
-    for recorded, event in batch.placed:
-        legs = event.legs
-        first, more = legs[0], None
-        if len(legs) > 1:
-            more = msgspec.json.encode(legs[1:]).decode()
-            markets = {leg.market_id for leg in legs[1:]} - {first.market_id}
-            further |= {(id_, recorded.position, recorded.stream_id) for id_ in markets}
-        rows.append(
-            (
-                recorded.stream_id,
-                event.account_id,
-                event.owner,
-                event.kind,
-                event.side,
-                first.market_id,
-                first.selection_id,
-                str(first.odds),
-                more,
-                event.stake_minor,
-                event.total_stake_minor,
-                event.potential_return_minor,
-                event.currency,
-                recorded.at,
-                recorded.position,
-            )
-        )
-    yield _PLACE, columns(rows)
+    placed = [recorded for recorded, _ in batch.placed]
+    bets = [bet for _, bet in batch.placed]
+    firsts = [bet.legs[0] for bet in bets]
+    yield (
+        _PLACE,
+        [
+            [recorded.stream_id for recorded in placed],
+            [bet.account_id for bet in bets],
+            [bet.owner for bet in bets],
+            [bet.kind for bet in bets],
+            [bet.side for bet in bets],
+            [leg.market_id for leg in firsts],
+            [leg.selection_id for leg in firsts],
+            [str(leg.odds) for leg in firsts],
+            [None if len(bet.legs) == 1 else _further(bet.legs) for bet in bets],
+            [bet.stake_minor for bet in bets],
+            [bet.total_stake_minor for bet in bets],
+            [bet.potential_return_minor for bet in bets],
+            [bet.currency for bet in bets],
+            [recorded.at for recorded in placed],
+            [recorded.position for recorded in placed],
+        ],
+    )
+    further = {
+        (leg.market_id, recorded.position, recorded.stream_id)
+        for recorded, bet in batch.placed
+        if len(bet.legs) > 1
+        for leg in bet.legs[1:]
+        if leg.market_id != bet.legs[0].market_id
+    }
     if further:
-        yield _PLACE_FURTHER, columns(list(further))
+        yield _PLACE_FURTHER, columns(further)
+
+
+def _further(legs: Sequence[Leg]) -> str:
+    return msgspec.json.encode(legs[1:]).decode()
 
 
 def _words(results: Iterable[SelectionResult]) -> str:
@@ -288,9 +338,10 @@ def _words(results: Iterable[SelectionResult]) -> str:
 
 PROJECTION = Projection(
     name="bets",
-    tables=("bets", "bets_further_legs"),
+    tables=("bets", "bets_further_legs", "bets_accounts"),
     create=_CREATE,
     index=_INDEX,
     follows=(BetPlaced, BetSettled),
+    glances_at=(AccountOpened,),
     changes=_changes,
 )

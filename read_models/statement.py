@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Literal, assert_never
+from typing import Literal, assert_never
 from uuid import UUID
 
 from msgspec import Struct
@@ -134,28 +134,30 @@ def _changes(batch: Batch) -> Iterable[Change]:
     if not batch.accounts:
         return
     asked = _references(batch)
-    rows: list[tuple[Any, ...]] = []
-    for recorded, event, state in batch.accounts:
-        if type(event) is StakeReserved:  # nearly all of them
-            kind, amount, subject, reference = "stake", -event.amount_minor, event.bet_id, None
-        else:
-            kind, amount, subject, reference = _movement(event, recorded.stream_id, asked)
-        rows.append(
-            (
-                recorded.stream_id,
-                recorded.position,
-                recorded.at,
-                kind,
-                amount,
-                state.available_minor,
-                state.in_play_minor,
-                recorded.version,
-                subject,
-                reference,
-            )
-        )
-    yield _ADD, columns(rows)
-    yield from _clock.changes(recorded for recorded, _, _ in batch.accounts)
+    moved = [
+        ("stake", -event.amount_minor, event.bet_id, None)
+        if type(event) is StakeReserved  # nearly all of them
+        else _movement(event, recorded.stream_id, asked)
+        for recorded, event, _ in batch.accounts
+    ]
+    kinds, amounts, subjects, references = columns(moved)
+    events = [recorded for recorded, _, _ in batch.accounts]
+    yield (
+        _ADD,
+        [
+            [recorded.stream_id for recorded in events],
+            [recorded.position for recorded in events],
+            [recorded.at for recorded in events],
+            kinds,
+            amounts,
+            [state.available_minor for _, _, state in batch.accounts],
+            [state.in_play_minor for _, _, state in batch.accounts],
+            [recorded.version for recorded in events],
+            subjects,
+            references,
+        ],
+    )
+    yield from _clock.changes(events)
 
 
 def _movement(

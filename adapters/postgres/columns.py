@@ -53,12 +53,11 @@ def _pack_sums(values: Sequence[int]) -> bytes:
 
 
 def _pack_times(values: Sequence[datetime]) -> bytes:
-    known: dict[datetime, int] = {}  # the events of one commit share their time
+    known, number = _EPOCH, 0
     microseconds = []
     for value in values:
-        number = known.get(value)
-        if number is None:
-            number = known[value] = (value - _EPOCH) // _MICROSECOND
+        if value != known:  # the events of one commit share their time
+            known, number = value, (value - _EPOCH) // _MICROSECOND
         microseconds.append(number)
     return _pack_numbers(TimestampArray, microseconds)
 

@@ -217,9 +217,17 @@ def test_an_unreadable_event_is_a_fault_and_no_crash(database_url: str) -> None:
     broken = append_raw(database_url, "an account", "account.opened", b"\x00\xff")
     some_business(database_url, steps=3, seed=2)
     follow(database_url)
-    stopped = {"balances", "statement", "journal", "snapshots"}
+    stopped = {"balances", "statement", "journal", "snapshots", "bets"}
     assert faults(database_url) == dict.fromkeys(stopped, broken)
-    assert all_at(database_url, head(database_url), "bets", "markets", "prices")
+    assert all_at(database_url, head(database_url), "markets", "exposure", "prices")
+
+
+def test_what_an_account_says_later_does_not_stop_the_bets(database_url: str) -> None:
+    some_business(database_url, steps=3)
+    unknown = append_raw(database_url, "an account", "account.renamed")
+    follow(database_url)
+    stopped = {"balances", "statement", "journal", "snapshots"}
+    assert faults(database_url) == dict.fromkeys(stopped, unknown)
 
 
 def test_bets_with_many_legs_are_not_lost_on_any_model(database_url: str) -> None:
