@@ -54,7 +54,11 @@ class Report:
 
     def tick(self) -> None:
         """Show how far it is."""
-        self._bar.update(self._task, description=self._line())
+        tally = self._intake.tally
+        self._bar.update(
+            self._task,
+            description=f"{self._feed.name}: {tally.prices} prices, {tally.published} messages published",
+        )
 
     def note(self, text: str) -> None:
         """Say something besides."""

@@ -56,6 +56,7 @@ TAKES_BETS: Final = frozenset({"O", "I"})
 INTERVAL_SECONDS: Final = 10.0
 NAMES_SECONDS: Final = 60.0
 REFRESH_AFTER: Final = timedelta(seconds=30)
+KEPT_FOR: Final = timedelta(days=1)
 
 Place = tuple[MarketType, Decimal | None]
 Lines = tuple[QuoteLine, ...]
@@ -71,6 +72,10 @@ class _Match(Struct):
     cutoff: datetime | None = None
     said: dict[Place, Lines] = {}
     said_at: datetime | None = None
+
+    def is_over(self, at: datetime) -> bool:
+        """Whether nothing more will come of it: it began a day ago, and nothing is offered."""
+        return self.event is not None and not self.said and at - self.event.starts_at > KEPT_FOR
 
 
 class PinnacleReader:
@@ -120,7 +125,11 @@ class PinnacleReader:
 
     def say(self, at: datetime) -> list[QuoteBatch]:
         """Say what has changed, and after a while what has not: an answer affirms all that it does not mention."""
-        return [each for match in self._matches.values() for each in self._said(match, at)]
+        batches = [each for match in self._matches.values() for each in self._said(match, at)]
+        over = [key for key, match in self._matches.items() if match.is_over(at)]
+        for key in over:
+            del self._matches[key]
+        return batches
 
     def _read(self, content: bytes, answer: type[T]) -> T | None:
         try:
