@@ -24,7 +24,7 @@ from read_models.closing import ClosingLine, ClosingPrice
 from read_models.db import Page
 from read_models.prices import Candle, QuoteFilter, QuoteRow
 
-INTERVAL_MAX_SECONDS: Final = 7 * 86_400
+INTERVAL_MAX_SECONDS: Final = 86_400
 
 
 class QuoteIn(Command, frozen=True, kw_only=True):

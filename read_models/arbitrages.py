@@ -210,12 +210,9 @@ _warnings_from = msgspec.json.Decoder(tuple[ArbitrageWarning, ...]).decode
 
 
 def _row(until: datetime, opened_at: datetime, legs: str, warnings: str, *row: Any) -> ArbitrageRow:
-    return ArbitrageRow(
-        *row,
-        _seconds(opened_at, until),
-        [_leg(leg, until) for leg in _legs_from(legs)],
-        list(_warnings_from(warnings)),
-    )
+    shown = [_leg(leg, until) for leg in _legs_from(legs)]
+    rest: tuple[Any, ...] = (_seconds(opened_at, until), shown, list(_warnings_from(warnings)))
+    return ArbitrageRow(*row, *rest)
 
 
 def _leg(leg: ArbitrageLeg, until: datetime) -> ShownLeg:

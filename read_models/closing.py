@@ -69,6 +69,9 @@ class ClosingLine(Struct, frozen=True):
     fair_odds: Decimal | None
 
 
+MICROSECONDS: Final = "(extract(epoch FROM {}) * 1000000)::bigint"
+"""A time as a whole number, exactly."""
+
 _NAME = "lower(regexp_replace({}, '[^[:alnum:]]', '', 'g'))"
 """A bookmaker's key (`betfair_ex`) and what a client calls it (`Betfair Ex`) are the same name."""
 
@@ -160,18 +163,22 @@ CREATE TABLE closing_lines (
 _CLOSE = over(
     "INSERT INTO closings SELECT * FROM {} ON CONFLICT DO NOTHING", "uuid", "bigint", "timestamptz"
 )
-# LATERAL: one descent of the index for each market that closes, whatever the planner thinks of the table's size.
+# LATERAL: one descent of the index for each market that closes, whatever the planner thinks of the table's size. The last
+# quote of each kind is the greatest rank, found without sorting a market's quotes, and then looked up by its key.
 _PRICES = over(
-    """
+    f"""
     INSERT INTO closing_prices
     SELECT c.market_id, q.selection_id, q.side, q.bookmaker, q.odds, q.closing, q.at
-    FROM {} AS e(market_id, position) JOIN closings c USING (market_id, position)
+    FROM {{}} AS e(market_id, position) JOIN closings c USING (market_id, position)
     CROSS JOIN LATERAL (
-        SELECT DISTINCT ON (selection_id, side, bookmaker) selection_id, side, bookmaker, odds, closing, withdrawn, at
-        FROM quotes
+        SELECT max(ARRAY[closing::int::bigint, {MICROSECONDS.format("at")}, position, line]) AS rank FROM quotes
         WHERE market_id = c.market_id AND position < c.position AND (closing OR at <= c.upto)
-        ORDER BY selection_id, side, bookmaker, closing DESC, at DESC, position DESC, line DESC
-    ) q WHERE NOT q.withdrawn""",
+        GROUP BY selection_id, side, bookmaker
+    ) last
+    CROSS JOIN LATERAL (
+        SELECT * FROM quotes WHERE market_id = c.market_id AND at = 'epoch'::timestamptz + rank[2] * interval '1 microsecond'
+            AND position = rank[3] AND line = rank[4] LIMIT 1
+    ) q WHERE NOT q.withdrawn""",  # noqa: S608  constant parts
     *("uuid", "bigint"),
 )
 # The median is exact: half the sum of two odds with 3 decimals has 4. Without the margin (multiplicative): the implied

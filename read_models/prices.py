@@ -154,15 +154,20 @@ WITH RECURSIVE intervals AS (
     SELECT (SELECT q.at FROM quotes q WHERE {where} AND q.at >= {bin} + {step} ORDER BY q.at LIMIT 1)
     FROM intervals WHERE first IS NOT NULL
 )
-SELECT c.* FROM intervals CROSS JOIN LATERAL (
-    SELECT q.bookmaker, q.selection_id, q.side, {bin} AS start,
-           (array_agg(q.odds ORDER BY q.at, q.position, q.line))[1] AS open, max(q.odds) AS high, min(q.odds) AS low,
-           (array_agg(q.odds ORDER BY q.at DESC, q.position DESC, q.line DESC))[1] AS close, count(*) AS quotes
+SELECT c.bookmaker, c.selection_id, c.side, c.start, c.first_quote[4] / 1000.0, c.high, c.low, c.last_quote[4] / 1000.0, c.quotes
+FROM intervals CROSS JOIN LATERAL (
+    SELECT q.bookmaker, q.selection_id, q.side, {bin} AS start, max(q.odds) AS high, min(q.odds) AS low,
+           min({ranked}) AS first_quote, max({ranked}) AS last_quote, count(*) AS quotes
     FROM quotes q WHERE {where} AND q.at >= {bin} AND q.at >= %(start)s AND q.at < {bin} + {step}
     GROUP BY q.bookmaker, q.selection_id, q.side ORDER BY q.bookmaker, q.selection_id, q.side
 ) c
 WHERE first IS NOT NULL {further} LIMIT %(limit)s"""
 _STEP: Final = "make_interval(secs => %(interval_seconds)s)"
+# Time, position, line and the odds in thousandths: the least and the greatest of these are the first quote and the last,
+# and nothing has to be sorted.
+_RANKED: Final = (
+    f"ARRAY[{closing.MICROSECONDS.format('q.at')}, q.position, q.line, (q.odds * 1000)::bigint]"
+)
 _BIN: Final = f"date_bin({_STEP}, first, '2000-01-01 00:00+00')"
 
 
@@ -189,7 +194,11 @@ async def series(
         "AND (c.start, c.bookmaker, c.selection_id, c.side) > (%(begun)s, %(a)s, %(b)s, %(c)s)"
     )
     sql = _SELECT_SERIES.format(
-        where=" AND ".join(where), bin=_BIN, step=_STEP, further=further if after else ""
+        where=" AND ".join(where),
+        bin=_BIN,
+        step=_STEP,
+        ranked=_RANKED,
+        further=further if after else "",
     )
     parameters |= {"interval_seconds": interval_seconds, "limit": limit + 1}
     rows = await db.rows(sql, parameters, Candle)
