@@ -159,32 +159,6 @@ async def unsettled(db: Db, limit: int = 100) -> list[tuple[UUID, int]]:
     return [(row[0], row[1]) for row in await db.rows(sql, {"limit": limit}, _columns)]
 
 
-class BoardMarket(Struct, frozen=True):
-    """A market whose prices are worth watching; selections in their order."""
-
-    market_id: UUID
-    fixture_id: UUID | None
-    sport: str
-    starts_at: datetime
-    type: MarketType
-    line: Decimal | None
-    status: ShownStatus
-    selection_ids: list[str]
-
-
-_SELECT_BOARD = """
-SELECT m.market_id, m.fixture_id, m.sport, m.starts_at, m.type, m.line, m.status,
-       array(SELECT s ->> 'selection_id' FROM json_array_elements(m.selections) WITH ORDINALITY AS e(s, n) ORDER BY n)
-FROM markets m"""
-
-
-async def board(db: Db, after: UUID | None = None, limit: int = 500) -> list[BoardMarket]:
-    """Give the next open or suspended markets after an id, in the order of their ids: those that a board is made of."""
-    where = ["m.status IN ('open', 'suspended')", "m.market_id > %(after)s"]
-    sql = query(_SELECT_BOARD, where, "ORDER BY m.market_id LIMIT %(limit)s")
-    return await db.rows(sql, {"after": after or UUID(int=0), "limit": limit}, BoardMarket)
-
-
 _SELECT_SETTLEMENT = """
 SELECT m.status, t.currency, coalesce(t.placed_bets, 0), coalesce(t.settled_bets, 0),
        coalesce(t.stake_minor, 0), coalesce(t.return_minor, 0)

@@ -154,7 +154,8 @@ WITH RECURSIVE intervals AS (
     SELECT (SELECT q.at FROM quotes q WHERE {where} AND q.at >= {bin} + {step} ORDER BY q.at LIMIT 1)
     FROM intervals WHERE first IS NOT NULL
 )
-SELECT c.bookmaker, c.selection_id, c.side, c.start, c.first_quote[4] / 1000.0, c.high, c.low, c.last_quote[4] / 1000.0, c.quotes
+SELECT c.bookmaker, c.selection_id, c.side, c.start, trim_scale(c.first_quote[4] / 1000.0), c.high, c.low,
+       trim_scale(c.last_quote[4] / 1000.0), c.quotes
 FROM intervals CROSS JOIN LATERAL (
     SELECT q.bookmaker, q.selection_id, q.side, {bin} AS start, max(q.odds) AS high, min(q.odds) AS low,
            min({ranked}) AS first_quote, max({ranked}) AS last_quote, count(*) AS quotes

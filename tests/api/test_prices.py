@@ -127,7 +127,9 @@ def test_a_series_has_open_high_low_and_close_of_every_interval(operator: Client
     other = quote(market, 4, 10, bookmaker="a")
     last = record(operator, *reversed(quotes), other)
     path = f"/v1/markets/{market}/odds/series"
-    rows = operator.get(path, after=last, interval=3600).ok()["items"]
+    answer = operator.get(path, after=last, interval=3600)
+    assert b'"open":2.5,"high":2.8,"low":2.1,"close":2.4,' in answer.content
+    rows = answer.ok()["items"]
     shown = [
         (r["bookmaker"], r["start"][11:13], r["open"], r["high"], r["low"], r["close"], r["quotes"])
         for r in rows
