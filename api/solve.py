@@ -34,6 +34,7 @@ CELLS_MAX: Final = 20_000
 """Bets times states: what is solved in some tenths of a second at the most."""
 
 COMMISSION_PLACES: Final = 6
+_NO_COMMISSION: Final = Decimal(0)
 _AT_ONCE: Final = 2
 _WAITING_MAX: Final = 32
 
@@ -49,7 +50,7 @@ class BetIn(Command, frozen=True, kw_only=True):
     bookmaker: Slug
     odds: Decimal
     side: Side = "back"
-    commission: Decimal = Decimal(0)
+    commission: Decimal | None = None
     max_stake_minor: AmountMinor | None = None
     step_minor: AmountMinor | None = None
     type: MarketType | None = None
@@ -150,7 +151,8 @@ def _solve(desk: Desk, body: SolveIn) -> Solved:
         check_currency(body.currency)
     for i, bet in enumerate(body.bets):
         check_odds(bet.odds, f"bets[{i}].odds")
-        if not (has_at_most_places(bet.commission, COMMISSION_PLACES) and 0 <= bet.commission < 1):
+        commission = bet.commission or _NO_COMMISSION
+        if not (has_at_most_places(commission, COMMISSION_PLACES) and 0 <= commission < 1):
             raise InvalidInput(
                 f"a commission is from 0 to below 1, with at most {COMMISSION_PLACES} decimals",
                 field=f"bets[{i}].commission",
@@ -168,7 +170,7 @@ def _solve(desk: Desk, body: SolveIn) -> Solved:
             odds=bet.odds,
             multipliers=pays,
             side=bet.side,
-            commission=bet.commission,
+            commission=bet.commission or _NO_COMMISSION,
             step_minor=bet.step_minor or body.step_minor,
             cap_minor=bet.max_stake_minor,
         )

@@ -232,7 +232,7 @@ ONE, OTHER = TWO_WAY
         (body(ONE | {"commission": 1}), 422, "bets[0].commission"),
         (body(ONE | {"commission": -0.01}), 422, "bets[0].commission"),
         (body(ONE | {"commission": "0.05"}), 400, "commission"),
-        (body(ONE | {"commission": Raw(b"0e-999999")}), 422, "bets[0].commission"),
+        (body(ONE | {"commission": Raw(b"1e-999999")}), 422, "bets[0].commission"),
         (body(ONE | {"max_stake_minor": 0}), 400, "bets[0].max_stake_minor"),
         (body(ONE | {"side": "both"}), 400, "bets[0].side"),
         (body(ONE | {"type": "XYZ"}), 400, "bets[0].type"),
