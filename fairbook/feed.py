@@ -24,12 +24,15 @@ from adapters.feeds.polling import PollingClient
 from adapters.feeds.provider import Provider
 from adapters.feeds.recordings import FORMATS, Format, RecordingError, open_recording
 from adapters.feeds.replay import ReplayedFeed
+from adapters.feeds.site import SiteFeed, chromium_path, user_agent_of
+from adapters.feeds.site_description import SiteError, read_site
 from adapters.feeds.the_odds_api import Subscription as OddsSubscription
 from adapters.feeds.the_odds_api import TheOddsApiFeed
 from adapters.nats.connection import AWAY, connected
 from adapters.nats.publisher import Publisher, PublishRefused
 from adapters.nats.streams import StreamRefused
 from adapters.telemetry import set_up
+from api.app import VERSION
 from application.feeds import Feed, FeedDenied, FeedHealth
 from application.fixture_names import FixtureNames
 from application.intake import Intake
@@ -75,7 +78,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     live.add_argument("--regions", default="uk,eu", help="the-odds-api: regions of bookmakers")
     live.add_argument("--leagues", default="", help="pinnacle: league ids, with commas")
     live.add_argument("--interval", type=_seconds, help="seconds between two questions")
-    for each in (replay, live):
+    page = actions.add_parser(
+        "site", help="read a bookmaker's page, where its terms allow, until it is stopped"
+    )
+    page.add_argument("file", type=Path, metavar="FILE", help="its description, TOML or JSON")
+    page.add_argument(
+        "--screenshots", type=Path, metavar="FOLDER", help="keep pictures of what could not be read"
+    )
+    for each in (replay, live, page):
         each.add_argument(
             "--url", type=service_url, help="the service (default: where `fairbook up` runs it)"
         )
@@ -105,6 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
         RecordingError,
         Refused,
         ServiceError,
+        SiteError,
         StreamRefused,
     ) as error:
         said = str(error) or type(error).__name__
@@ -170,6 +181,15 @@ async def _feed(
         except OSError as error:
             raise RecordingError(f"{error.filename}: {error.strerror}") from error
         return ReplayedFeed(recorded, clock, arguments.speed, keep_times=arguments.keep_times)
+    if arguments.action == "site":
+        return SiteFeed(
+            read_site(arguments.file),
+            user_agent=user_agent_of(VERSION, settings.contact),
+            chromium=chromium_path(settings.chromium),
+            clock=clock,
+            randomness=random.Random(),  # noqa: S311  jitter is no secret
+            screenshots=arguments.screenshots,
+        )
     return await _live_feed(settings, arguments, stack)
 
 

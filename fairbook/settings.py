@@ -26,6 +26,8 @@ _OWN_VARIABLES = frozenset(
     {
         "FAIRBOOK_ARBITRAGE",
         *CREDENTIALS,
+        "FAIRBOOK_CHROMIUM",
+        "FAIRBOOK_CONTACT",
         "FAIRBOOK_DATA",  # where the tests and the demo look for real data
         "FAIRBOOK_ENV",
         "FAIRBOOK_HOME",
@@ -71,6 +73,8 @@ class Settings:
     quote_max_ages: MaxAges
     feeds: FeedCredentials
     arbitrage_file: Path | None
+    chromium: str | None = None
+    contact: str | None = None
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] = os.environ) -> "Settings":
@@ -102,6 +106,8 @@ class Settings:
             ),
             arbitrage_file=_file(variables, "FAIRBOOK_ARBITRAGE"),
             feeds=FeedCredentials.from_environment(variables),
+            chromium=variables.get("FAIRBOOK_CHROMIUM") or None,
+            contact=variables.get("FAIRBOOK_CONTACT") or None,
         )
 
     def require_database_url(self) -> str:
