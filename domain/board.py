@@ -281,15 +281,6 @@ class Board:
             refused=refused,
         )
 
-    def offered(self, message: QuoteMessage) -> tuple[Decimal | None, ...]:
-        """Tell what is offered now in the place of each of a message's quotes; raises what `row` does."""
-        column = self._column_index.get(message.bookmaker)
-        rows = [
-            self.row(message.market_id, each.selection_id, each.side) for each in message.quotes
-        ]
-        found = [0 if column is None else self.odds[row, column] for row in rows]
-        return tuple(to_odds(odds) if odds else None for odds in found)
-
     def load(self, quotes: Iterable[BoardQuote]) -> None:
         """Restore prices, in any order; those of markets or selections that are not described are passed over."""
         for quote in quotes:

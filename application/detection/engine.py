@@ -11,12 +11,14 @@ from uuid import UUID
 
 import numpy as np
 from msgspec import Struct
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from application.arbitrage import Solver
-from application.detection.group import Group, make_group, proposition
+from application.detection.group import SAME, Group, make_group, proposition
 from application.detection.portfolio import (
     TOLERANCE,
+    centred,
     passing_odds,
     relax,
     search,
@@ -36,11 +38,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-# A quote's rank on its row is its odds, for lays their distance from this: more is always better for who bets, and what
-# is not offered ranks 0. A quote that reaches its cell's trigger makes the group be looked at.
-_RANK_OF_LAYS: Final = 2**40
-_ALWAYS: Final = 0
-_NEVER: Final = 2**62
+# Triggers: odds after commission above which a quote makes its group be looked at. What is not offered has odds of 0.
+_ALWAYS: Final = -1.0
+_NEVER: Final = np.inf
 _ROUNDING: Final = 1e-9
 _THOUSAND: Final = 1000.0
 _NO_GROUP: Final = -1
@@ -77,11 +77,15 @@ class Engine:
             else int(thresholds.window_seconds * 1_000_000)
         )
         self._kept = np.zeros(0)  # by column: 1 − commission
-        self._trigger: Ints = np.zeros(self.board.odds.shape, np.int64)
+        # Odds after commission of every cell, 0 where nothing is offered or its market takes no bets.
+        self._odds: Floats = np.zeros(self.board.odds.shape)
+        self._trigger: Floats = np.full(self.board.odds.shape, _ALWAYS)
         self._group_of_row: Ints = np.full(self.board.odds.shape[0], _NO_GROUP, np.int64)
         self._takes_bets: Bools = np.ones(self.board.odds.shape[0], np.bool_)
         self._groups: list[Group] = []
         self._group_index: dict[str, int] = {}
+        # Groups in which there may be something: these are looked at after every change.
+        self._warm: set[int] = set()
         self._fixtures: dict[UUID, list[int]] = {}
         # Groups that are made anew before they are looked at, and groups to be looked at whatever their triggers say.
         self._to_make: dict[UUID, None] = {}
@@ -128,11 +132,15 @@ class Engine:
             return []
         count = 2 * len(self.board.markets[index].selections)
         self._takes_bets[first : first + count] = is_open
+        rows, columns = np.indices((count, len(self._kept))).reshape(2, -1)
+        self._take_odds(first + rows, columns)
         if market_id in self.not_compared:
             return []
         self._make_groups()
-        self._pending.add(self._groups[self._group_of_row[first]].name)
-        return self.settle(sequence, "not_open")
+        group = self._groups[self._group_of_row[first]]
+        if group.name in self._pending:
+            return []
+        return self._settle_group(group, sequence, "not_open")
 
     def _make_groups(self) -> None:
         """Group the markets of fixtures to which some were added: all of a fixture, unless they are too many."""
@@ -168,13 +176,15 @@ class Engine:
         shape = self.board.odds.shape
         if self._trigger.shape != shape:
             rows, columns = self._trigger.shape
-            trigger = np.full(shape, _ALWAYS, np.int64)
+            trigger, odds = np.full(shape, _ALWAYS), np.zeros(shape)
             trigger[:rows, :columns] = self._trigger
+            odds[:rows, :columns] = self._odds
             group_of_row = np.full(shape[0], _NO_GROUP, np.int64)
             group_of_row[:rows] = self._group_of_row
             takes_bets = np.ones(shape[0], np.bool_)
             takes_bets[:rows] = self._takes_bets
-            self._trigger, self._group_of_row, self._takes_bets = trigger, group_of_row, takes_bets
+            self._trigger, self._odds = trigger, odds
+            self._group_of_row, self._takes_bets = group_of_row, takes_bets
         for bookmaker in self.board.bookmakers[len(self._kept) :]:
             self._kept = np.append(
                 self._kept, 1 - float(self.thresholds.terms(bookmaker).commission)
@@ -211,18 +221,25 @@ class Engine:
         changed = np.ones(len(cells), np.bool_)
         return self._follow(Applied(cells, changed, 0, changed[:0]), sequence, "expired")
 
-    def settle(self, sequence: int, reason: ArbitrageEnd = "price_moved") -> list[ArbitrageChange]:
-        """Look at everything that was left for later: new markets, restored prices, changed states of markets."""
+    def settle(self, sequence: int) -> list[ArbitrageChange]:
+        """Tell what has become of restored opportunities: call it when all messages that come again have come."""
         self._make_groups()
+        self._told_through = 0
         changes = [self._end(key, sequence, "not_open") for key in self._lost]
         self._lost.clear()
         for name in sorted(self._pending):
             group = self._groups[self._group_index[name]]
-            group.proven = False
-            self._look(group, None, alert=True)
-            changes += self._tell(group, sequence, reason)
+            changes += self._settle_group(group, sequence, "price_moved")
         self._pending.clear()
         return changes
+
+    def _settle_group(
+        self, group: Group, sequence: int, reason: ArbitrageEnd
+    ) -> list[ArbitrageChange]:
+        """Look at a group whatever its proof says."""
+        group.proven = False
+        self._look(group, None, alert=True)
+        return self._tell(group, sequence, reason)
 
     def restore(
         self,
@@ -238,6 +255,7 @@ class Engine:
         self.board.load(prices)
         self._fit()
         self._make_groups()
+        self._take_odds(*np.nonzero(self.board.odds))
         self._told_through = told_through
         self._pending.update(group.name for group in self._groups)
         for opportunity_id, opportunity in opportunities.items():
@@ -263,60 +281,87 @@ class Engine:
         self._fit()
         return tuple(cells)
 
+    def holds(self) -> dict[str, Found]:
+        """Give all that the prices hold now, by proposition, also what leaves no profit in whole money.
+
+        Cells are (row, column) of the board.
+        """
+        return {
+            found.key: replace(
+                found, cells=tuple((int(group.rows[row]), column) for row, column in found.cells)
+            )
+            for group in self._groups
+            for found in group.found()
+        }
+
     # ---- how it is found
 
     def _follow(
         self, applied: Applied, sequence: int, reason: ArbitrageEnd = "price_moved"
     ) -> list[ArbitrageChange]:
-        cells = applied.heard
-        rows, columns = cells.rows, cells.columns
+        rows, columns = applied.heard.rows, applied.heard.columns
+        if self._window is None and not applied.changed.all():
+            rows, columns = rows[applied.changed], columns[applied.changed]
         if not len(rows):
             return []
         if self._to_make:
             self._make_groups()
+        odds = self._take_odds(rows, columns)
         if sequence <= self._told_through:
             touched = np.unique(self._group_of_row[rows])
             self._pending.update(self._groups[at].name for at in touched if at != _NO_GROUP)
             return []
-        changes = self.settle(sequence, reason) if self._pending or self._lost else []
-        if self._window is None and not applied.changed.all():
-            rows, columns = rows[applied.changed], columns[applied.changed]
-            if not len(rows):
-                return changes
-        odds = self.board.odds[rows, columns]
-        rank = np.where(self.board.is_lay[rows] & (odds > 0), _RANK_OF_LAYS - odds, odds)
-        alerts = rank >= self._trigger[rows, columns]
+        changes = self.settle(sequence) if self._pending or self._lost else []
+        alerts = odds > self._trigger[rows, columns]
         group_of = self._group_of_row[rows]
-        for at in np.unique(group_of).tolist():
-            if at == _NO_GROUP:
-                continue
+        alerted = set(group_of[alerts].tolist())
+        warm = self._warm.intersection(group_of.tolist()) if self._warm else set()
+        for at in sorted((alerted | warm) - {_NO_GROUP}):
             group = self._groups[at]
-            its = group_of == at
-            alert = bool(alerts[its].any())
-            if not (alert or group.singles or group.portfolio or group.middles):
-                continue
-            markets = set(self.board.market_of[rows[its]].tolist())
-            if self._window is not None:
+            markets: set[int] | None = None
+            alert = at in alerted
+            if self._window is None:
+                markets = set(self.board.market_of[rows[group_of == at]].tolist())
+            elif group.portfolio is not None:
                 # The newest quote of the fixture may have made others too old.
-                markets, alert = set(group.markets), alert or group.portfolio is not None
+                alert = True
             self._look(group, markets, alert=alert)
             changes += self._tell(group, sequence, reason)
         return changes
 
+    def _take_odds(self, rows: Ints, columns: Ints) -> Floats:
+        """Bring the odds after commission of some cells up to date, and give them."""
+        profit = self.board.odds[rows, columns] / _THOUSAND - 1
+        counts = (profit > 0) & self._takes_bets[rows]
+        kept = self._kept[columns]
+        odds = 1 + profit * kept
+        if (is_lay := self.board.is_lay[rows] & counts).any():
+            odds[is_lay] = 1 + kept[is_lay] / profit[is_lay]
+        odds[~counts] = 0
+        self._odds[rows, columns] = odds
+        return odds
+
     def _look(self, group: Group, markets: set[int] | None, *, alert: bool) -> None:
         """Find what there is in a group after quotes of some markets (None: any) have changed."""
-        odds = self._odds(group)
+        odds = self._odds_of(group)
         if group.singles:
             self._find_singles(group, odds, markets)
         if group.middles:
             self._find_middles(group, odds, markets)
-        least = max(self._floor, group.best_single * (1 + _ROUNDING))
+        least = max(self._floor, group.best_single * (1 + SAME))
         if group.portfolio is not None:
             least = max(least, group.portfolio.value)
-        if group.proven and not alert and least >= group.bound - TOLERANCE:
-            return
-        worth_trying = group.proven and group.portfolio is None and (not alert or group.singles)
-        if worth_trying and self._still_proven(group, odds, least):
+        if not group.proven or alert or least < group.bound - TOLERANCE:
+            self._search(group, odds, least)
+        at = self._group_index[group.name]
+        if group.singles or group.portfolio or group.middles:
+            self._warm.add(at)
+        else:
+            self._warm.discard(at)
+
+    def _search(self, group: Group, odds: Floats, least: float) -> None:
+        """Find the best portfolio, or the proof that there is none; `least` is what is there if nothing else is."""
+        if group.proven and group.portfolio is None and self._still_proven(group, odds, least):
             return
         group.portfolio = None
         root = relax(self._solver, group.bets, odds)
@@ -325,66 +370,53 @@ class Engine:
         if root.most > self._floor + TOLERANCE:
             if not group.singles:
                 self._find_singles(group, odds, None)
-            least = max(least, group.best_single * (1 + _ROUNDING))
-        else:
-            group.singles = {}
+            least = max(least, group.best_single * (1 + SAME))
         searched = search(self._solver, group.bets, odds, least, root)
         self.programmes += searched.programmes
         group.portfolio, group.leaves = searched.best, searched.leaves
         group.proven = searched.complete
-        if group.portfolio is None and group.best_single == 0:
-            group.singles = {}
+        if len(group.leaves) == 1 and group.portfolio is None:
+            leaf = centred(group.bets, group.leaves[0], odds, least)
+            group.leaves = group.leaves if leaf is None else (leaf,)
         self._prove(group, least if searched.best is None else searched.best.value)
 
     def _still_proven(self, group: Group, odds: Floats, least: float) -> bool:
-        """Try whether the proof that is there holds for this bound too: it often does, and costs no programme."""
+        """Try whether the proof holds for this bound too, or holds again with its prices brought up to date."""
         if any(worth(group.bets, leaf, odds) > least + TOLERANCE for leaf in group.leaves):
-            return False
-        if group.best_single == 0:
-            group.singles = {}
+            leaf = (
+                centred(group.bets, group.leaves[0], odds, least)
+                if len(group.leaves) == 1
+                else None
+            )
+            if leaf is None:
+                return False
+            group.leaves = (leaf,)
         self._prove(group, least)
         return True
 
     def _prove(self, group: Group, bound: float) -> None:
         """Note the bound that the leaves prove, and set the odds from which on a quote calls for another look."""
         group.bound = bound
-        width = self._trigger.shape[1]
+        if group.portfolio is None and group.best_single == 0:
+            group.singles = {}
         if not group.proven:
             self._trigger[group.rows] = _ALWAYS
             return
-        passing = passing_odds(group.bets, group.leaves, bound, len(self._kept))
-        is_lay = self.board.is_lay[group.rows][:, None]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            back = _THOUSAND * (1 + (passing - 1) / self._kept)
-            lay = np.where(
-                passing > 1, _RANK_OF_LAYS - _THOUSAND * (1 + self._kept / (passing - 1)), 0.0
-            )
-        ranks = np.where(is_lay, lay, back)
-        ranks = np.where(np.isfinite(passing), np.floor(ranks + _ROUNDING) + 1, _NEVER)
-        trigger = np.full((len(group.rows), width), _ALWAYS, np.int64)
-        trigger[:, : ranks.shape[1]] = ranks.clip(1, _NEVER)
-        trigger[~self._takes_bets[group.rows]] = _NEVER
+        columns = len(self._kept)
+        trigger = np.full((len(group.rows), self._trigger.shape[1]), _ALWAYS)
+        trigger[:, :columns] = passing_odds(group.bets, group.leaves, bound + TOLERANCE, columns)
         if group.portfolio is not None:
-            for row, column in group.portfolio.cells:
-                trigger[row, column] = _ALWAYS
+            for cell in group.portfolio.cells:
+                trigger[cell] = _ALWAYS
         self._trigger[group.rows] = trigger
 
-    def _odds(self, group: Group) -> Floats:
-        """Give the group's odds after commission, (rows, columns); 0 where nothing is offered or it takes no part."""
+    def _odds_of(self, group: Group) -> Floats:
+        """Give the group's odds after commission, (rows, columns); 0 for what takes no part."""
         columns = len(self._kept)
-        thousandths = self.board.odds[group.rows, :columns]
-        counts = (thousandths > 0) & self._takes_bets[group.rows][:, None]
+        odds = self._odds[group.rows, :columns]
         if self._window is not None:
             at = self.board.at[group.rows, :columns]
-            counts &= at >= at.max(initial=-(2**61), where=counts) - self._window
-        profit = thousandths / _THOUSAND - 1
-        is_lay = self.board.is_lay[group.rows]
-        odds = np.zeros(thousandths.shape)
-        kept = np.broadcast_to(self._kept, thousandths.shape)
-        np.add(1, profit * kept, out=odds, where=counts)
-        if counts[is_lay].any():
-            laid = counts & is_lay[:, None]
-            odds[laid] = 1 + kept[laid] / profit[laid]
+            odds[at < at.max(initial=-(2**61), where=odds > 0) - self._window] = 0
         return odds
 
     def _find_singles(self, group: Group, odds: Floats, markets: set[int] | None) -> None:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from application.arbitrage import NODES_MAX, SMALLEST_STAKE, Solver
+from application.detection.centre import centre
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -165,20 +166,35 @@ def worth(bets: Bets, leaf: Leaf, odds: Floats) -> float:
     return float(values.max(initial=0, where=counted))
 
 
+def centred(bets: Bets, leaf: Leaf, odds: Floats, bound: float) -> Leaf | None:
+    """Give a leaf that proves the bound at the odds of now, its prices in the middle of those that do; None without any."""
+    if leaf.barred is not None:
+        return None
+    best = odds.max(axis=1)
+    rows = np.flatnonzero(best)
+    prices = centre(bets.c0[rows] + bets.c1[rows] * best[rows, None], leaf.prices, bound)
+    return None if prices is None else Leaf(prices, None)
+
+
 def passing_odds(bets: Bets, leaves: tuple[Leaf, ...], bound: float, columns: int) -> Floats:
     """Tell, by row and column, the odds (after commission) above which a quote is worth more than the bound.
 
     Infinite where no odds are. Columns that the leaves do not know are those of bookmakers that came later.
     """
+    if len(leaves) == 1 and leaves[0].barred is None:
+        return np.broadcast_to(_passing(bets, leaves[0], bound)[:, None], (len(bets.c0), columns))
     lowest = np.full((len(bets.c0), columns), np.inf)
     for leaf in leaves:
-        slope = bets.c1 @ leaf.prices
-        room = bound - bets.c0 @ leaf.prices
-        with np.errstate(divide="ignore", invalid="ignore"):
-            passing = np.where(slope > 0, room / slope, np.where(room < 0, 0.0, np.inf))[:, None]
+        passing = _passing(bets, leaf, bound)[:, None]
         if leaf.barred is not None:
             barred = np.zeros(lowest.shape, np.bool_)
             barred[:, : leaf.barred.shape[1]] = leaf.barred
             passing = np.where(barred, np.inf, passing)
         np.minimum(lowest, passing, out=lowest)
     return lowest
+
+
+def _passing(bets: Bets, leaf: Leaf, bound: float) -> Floats:
+    slope, room = bets.c1 @ leaf.prices, bound - bets.c0 @ leaf.prices
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(slope > 0, room / slope, np.where(room < 0, 0.0, np.inf))
