@@ -13,7 +13,7 @@ from typing import Final
 
 from opentelemetry import metrics
 
-from adapters.nats.connection import AWAY, connected
+from adapters.nats.connection import AWAY, cancelled, connected
 from adapters.nats.fact_stream import LedgerStream
 from adapters.nats.streams import ensure_streams
 from adapters.postgres.bell import LedgerBell
@@ -101,9 +101,7 @@ async def _run_all(settings: Settings, names: Sequence[str]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     await stopped.wait()
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*(cancelled(task) for task in tasks))
 
 
 async def keep_running(name: str, handler: Handler, settings: Settings) -> None:
@@ -122,6 +120,9 @@ async def keep_running(name: str, handler: Handler, settings: Settings) -> None:
             _log.exception("handler %s failed and will be begun again", name)
         finally:
             _running.add(-1, {"handler": name})
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            return  # something failed on its way out, and that is what was raised
         _restarts.add(1, {"handler": name})
         if time.monotonic() - begun > HEALTHY_SECONDS:
             pause = RESTART_SECONDS[0]

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from adapters.embedded import EmbeddedServers
+from tests.adapters.nats.server import NatsServer
 
 
 def open_temporary_folder() -> Path:
@@ -52,6 +53,20 @@ def open_folder() -> Iterator[Path]:
     folder = open_temporary_folder()
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def nats_server(open_folder: Path) -> Iterator[NatsServer]:
+    """A NATS server of a test's own, with nothing in it: all tests would use the same streams."""
+    folder = open_folder / "nats"
+    with EmbeddedServers(folder, print, only=("nats",), environment={}) as running:
+        yield NatsServer(running, folder)
+
+
+@pytest.fixture
+def nats_url(nats_server: NatsServer) -> str:
+    """The address of a NATS server of a test's own."""
+    return nats_server.url
 
 
 @pytest.fixture

@@ -118,6 +118,15 @@ async def _note(error: Exception) -> None:
     _log.debug("nats: %s", error)
 
 
+async def cancelled(task: "asyncio.Task[None]") -> None:
+    """Cancel a task and wait for its end; nats-py swallows a cancellation now and then, so it is said again."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=1)
+    if not task.cancelled() and (error := task.exception()):
+        _log.warning("%s ended with %s: %s", task.get_name(), type(error).__name__, error)
+
+
 def packed(subject: str, reply: str, headers: bytes, payload: bytes) -> bytes:
     """Pack one message for `Connection.send`; `headers` as `packed_headers` gives them."""
     size = len(headers)

@@ -13,7 +13,7 @@ from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
-from adapters.nats.connection import AWAY, Connection, ConnectionLost, connected
+from adapters.nats.connection import AWAY, Connection, ConnectionLost, cancelled, connected
 from adapters.nats.streams import LEDGER
 from application.live.source import Fact, LiveUnavailable
 from application.live.topics import FIXTURE, MARKET
@@ -58,9 +58,7 @@ class NatsLive:
         where: TracebackType | None,
     ) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await cancelled(self._task)
 
     async def _stay_connected(self) -> None:
         is_away = False

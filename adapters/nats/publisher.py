@@ -13,7 +13,7 @@ from msgspec import Struct
 from nats.aio.msg import Msg
 
 from adapters.nats import meters
-from adapters.nats.connection import AWAY, Connection, connected, packed, packed_headers
+from adapters.nats.connection import AWAY, Connection, cancelled, connected, packed, packed_headers
 from adapters.nats.limits import StreamLimits
 from adapters.nats.streams import ensure_streams
 
@@ -71,9 +71,7 @@ class Publisher:
         where: TracebackType | None,
     ) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await cancelled(self._task)
         if self._unanswered:
             _log.warning("%s: %d messages are unanswered", self._name, len(self._unanswered))
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -73,9 +74,14 @@ class HandleProcess:
         self.process.kill()
         self.process.communicate()
 
-    def stop(self) -> tuple[int, str]:
+    def said_next(self) -> str:
+        """Wait for its next line."""
+        assert self.process.stderr is not None
+        return self.process.stderr.readline().decode()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """Ask it to stop; give its exit status and what it said."""
-        self.process.terminate()
+        self.process.send_signal(number)
         _, said = self.process.communicate(timeout=20)
         return self.process.returncode, said.decode()
 
