@@ -34,7 +34,7 @@ IN_FLIGHT_MAX: Final = 32
 MESSAGES_A_SECOND: Final = 200
 BURST_MESSAGES: Final = 400
 REFUSED_MAX: Final = 400
-"""Whoever sends so many more than its rate allows is let go."""
+"""Whoever has so many messages more refused than taken is let go."""
 
 _CODES: Final[dict[End, int]] = {
     "gone": 1000,
@@ -192,12 +192,11 @@ class _Conversation:
 
     async def _write(self) -> None:
         client = self._client
-        while True:
+        while not client.is_done:
             await client.ready()
             for each in client.take():
                 await _send(self._socket, each)
-            if client.ended is not None:
-                break
+        assert client.ended is not None
         if client.ended != "gone":
             await self._socket.close(_CODES[client.ended], client.ended)
 
@@ -227,7 +226,7 @@ class _Conversation:
                 self._client.end("too_many_messages")
             raise RateLimited(f"at most {MESSAGES_A_SECOND} messages a second")
         self._credit -= 1
-        self._refused = 0
+        self._refused = max(0, self._refused - 1)
 
     async def _do(self, asked: _Incoming, request_id: str | None) -> None:
         match asked:

@@ -126,12 +126,10 @@ class _EventStream(Stream):
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             await _send(send, b"retry: %d\n\n" % RETRY_MILLISECONDS)
             client = self._client
-            while True:
+            while not client.is_done:
                 await client.ready()
                 messages = client.take()
                 await _send(send, b"".join(map(_event, messages)) or _HEARTBEAT)
-                if client.ended is not None:
-                    break
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             await self._hub.close(self._client)

@@ -36,7 +36,7 @@ PriceKey = tuple[str, UUID, str]
 
 
 class Client:
-    """One open stream. Whoever writes it to the socket waits for `ready`, then sends what `take` gives.
+    """One open stream. Whoever writes it to the socket waits for `ready`, then sends what `take` gives, until it `is_done`.
 
     `expires_at` is the UNIX time at which its token ends; `abort` cuts its connection when nothing else helps.
     """
@@ -51,6 +51,7 @@ class Client:
         self.floors: dict[str, int] = {}
         self.last_position: int | None = None
         self.ended: End | None = None
+        self.is_done = False
         self.sent_at = asyncio.get_running_loop().time()
         self.writing_since: float | None = None
         self._wheel = wheel
@@ -167,6 +168,7 @@ class Client:
             taken += self._paced(now)
         if self.ended is not None:
             taken.append(message("end", reason=self.ended))
+            self.is_done = True
             self._room.set()
         for each in taken:
             if each.position is not None:

@@ -29,7 +29,7 @@ _KNOWN: Final = "odds.<market_id>, odds.fixture.<fixture_id>, " + ", ".join(sort
 
 def read_topics(names: Iterable[str]) -> tuple[str, ...]:
     """Give the topics of these names, each once, ids in their usual spelling; raises InvalidInput."""
-    topics = tuple(dict.fromkeys(_topic(name.strip()) for name in names))
+    topics = tuple(dict.fromkeys(_topic(name.strip(" ")) for name in names))
     if not topics:
         raise InvalidInput(f"name at least one topic: {_KNOWN}", field="topics")
     if len(topics) > TOPICS_MAX:
