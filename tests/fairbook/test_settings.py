@@ -74,7 +74,7 @@ def test_what_the_streams_keep_can_be_set() -> None:
         ("FAIRBOOK_QUOTE_MAX_AGE", "betfair=0", "default=300"),
         ("FAIRBOOK_ENV", "staging", "development or production"),
         ("FAIRBOOK_PROT", "80", "did you mean FAIRBOOK_PORT"),
-        ("FAIRBOOK_XYZZY", "1", "known: FAIRBOOK_DATA"),
+        ("FAIRBOOK_XYZZY", "1", "known: FAIRBOOK_ARBITRAGE"),
         ("DATABASE_URL", "mysql://u:hush@db/x", "must start with postgresql://"),
         ("NATS_URL", "localhost:4222", "must start with nats://"),
         ("REDIS_URL", "valkey.local", "must start with redis://"),
