@@ -5,9 +5,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from adapters.feeds.packing import unpacked
 from adapters.feeds.readings import plain
 from adapters.feeds.selections import selections_of
-from adapters.football_data import Match, PricedMarket, read_season
+from adapters.football_data import (
+    FootballDataError,
+    Match,
+    PricedMarket,
+    SeasonFile,
+    parse_season,
+)
 from application.feeds import Clock, FeedHealth
 from domain.events import Quote
 from domain.quotes import FeedEvent, QuoteBatch, QuoteLine
@@ -25,7 +32,7 @@ class FootballDataFeed:
         self._clock = clock
         self._matches: list[Match] = []
         for path in paths:
-            season = read_season(path)
+            season = _season(path)
             self._matches += season.matches
             for row in season.rejected_rows:
                 self.health.rejections.add(
@@ -46,6 +53,15 @@ class FootballDataFeed:
         for at in sorted(moments):
             self.health.heard(self._clock.now())
             yield moments[at]
+
+
+def _season(path: Path) -> SeasonFile:
+    with unpacked(path) as file:
+        content = file.read()
+    try:
+        return parse_season(content)
+    except FootballDataError as error:
+        raise FootballDataError(f"{path.name}: {error}") from None
 
 
 def _batches(match: Match) -> Iterator[QuoteBatch]:

@@ -98,7 +98,7 @@ class PinnacleReader:
                 try:
                     self._name(_part(raw, FixtureEvent, "fixture"), sport, league.name)
                 except Unusable as fault:
-                    self._health.rejections.add(fault.reason, f"league {league.id} {raw.get('id')}")
+                    self._health.rejections.add(fault.reason, f"league {league.id} {raw}")
         return answer.last
 
     def take_odds(
@@ -114,7 +114,7 @@ class PinnacleReader:
                 try:
                     event = _part(raw, OddsEvent, "odds of a match")
                 except Unusable as fault:
-                    self._health.rejections.add(fault.reason, f"league {league.id} {raw.get('id')}")
+                    self._health.rejections.add(fault.reason, f"league {league.id} {raw}")
                     continue
                 seen.add(event.id)
                 self._offer(event)

@@ -27,7 +27,7 @@ class FixtureLeague(Struct, frozen=True):
 
     id: int
     name: str = ""
-    events: tuple[dict[str, Any], ...] = ()
+    events: tuple[Any, ...] = ()
 
 
 class FixturesAnswer(Struct, frozen=True, rename="camel"):
@@ -70,9 +70,9 @@ class Period(Struct, frozen=True, rename="camel"):
     number: int
     cutoff: str | None = None
     status: int = 1
-    spreads: tuple[dict[str, Any], ...] = ()
-    totals: tuple[dict[str, Any], ...] = ()
-    moneyline: dict[str, Any] | None = None
+    spreads: tuple[Any, ...] = ()
+    totals: tuple[Any, ...] = ()
+    moneyline: Any = None
     max_spread: Decimal | None = None
     max_moneyline: Decimal | None = None
     max_total: Decimal | None = None
@@ -82,14 +82,14 @@ class OddsEvent(Struct, frozen=True):
     """A match's prices."""
 
     id: int
-    periods: tuple[dict[str, Any], ...] = ()
+    periods: tuple[Any, ...] = ()
 
 
 class OddsLeague(Struct, frozen=True):
     """A competition with its matches' prices."""
 
     id: int
-    events: tuple[dict[str, Any], ...] = ()
+    events: tuple[Any, ...] = ()
 
 
 class OddsAnswer(Struct, frozen=True, rename="camel"):

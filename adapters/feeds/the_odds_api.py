@@ -132,7 +132,7 @@ class TheOddsApiReader:
                     seen.add(book)
                 except Unusable as fault:
                     self._reject(fault.reason, f"{event.name} {_where(bookmaker)}")
-            batches += self._withdrawn(seen)
+        batches += self._withdrawn(seen)
         return sorted(batches, key=lambda batch: batch.at)
 
     def _reject(self, reason: str, where: str) -> None:
