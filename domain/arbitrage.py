@@ -36,57 +36,39 @@ class Offer(Struct, frozen=True):
     rules: frozenset[str] = frozenset()
 
 
-def price_arbitrage(
-    offers: Sequence[Offer],
-    shares: Sequence[Fraction],
-    *,
-    fixture_id: UUID,
-    total_minor: int,
-    currency: str,
-    now: datetime,
-    max_ages: MaxAges,
-    expires_at: datetime,
-    sequence: int,
-    least_profit_minor: int = 1,
-) -> Opportunity | None:
-    """Price an arbitrage, at most `total_minor` at risk; None when it is none.
+class Situation(Struct, frozen=True):
+    """What a set of bets is priced for: at most `total_minor` at risk; `max_ages` say when a leg counts as stale."""
 
-    Also None when whole stakes earn less than `least_profit_minor`. `shares` of the money at risk are positive and sum
-    to 1 (domain.stakes.to_shares); `max_ages` say when a leg counts as stale. The legs are the offers in their order.
-    Raises ValueError when two are of one bookmaker.
+    fixture_id: UUID
+    total_minor: int
+    currency: str
+    now: datetime
+    max_ages: MaxAges
+    expires_at: datetime
+    sequence: int
+    least_profit_minor: int = 1
+
+
+def price_arbitrage(
+    offers: Sequence[Offer], shares: Sequence[Fraction], situation: Situation
+) -> Opportunity | None:
+    """Price an arbitrage; None when it is none, or whole stakes earn less than the least profit.
+
+    `shares` of the money at risk are positive and sum to 1 (domain.stakes.to_shares). The legs are the offers in their
+    order. Raises ValueError when two are of one bookmaker.
     """
     _check_bookmakers(offers)
     bets = [offer.bet for offer in offers]
-    exact = unrounded_margin(bets, shares)
+    margin = unrounded_margin(bets, shares)
     # A few minor units can earn by rounding alone: that is no arbitrage.
-    book = make_book(bets, shares, total_minor) if exact > 0 else None
-    if book is None or book.guaranteed_minor < max(1, least_profit_minor):
+    book = make_book(bets, shares, situation.total_minor) if margin > 0 else None
+    if book is None or book.guaranteed_minor < max(1, situation.least_profit_minor):
         return None
-    margin = to_margin(exact)
-    return Opportunity(
-        kind=kind_of(offers),
-        fixture_id=fixture_id,
-        legs=_legs(offers, book),
-        currency=currency,
-        outlay_minor=book.outlay_minor,
-        guaranteed_profit_minor=book.guaranteed_minor,
-        margin=margin,
-        warnings=warnings_of(offers, margin, now, max_ages),
-        expires_at=expires_at,
-        sequence=sequence,
-    )
+    return _opportunity(kind_of(offers), offers, book, to_margin(margin), situation)
 
 
 def price_middle(
-    offers: tuple[Offer, Offer],
-    *,
-    fixture_id: UUID,
-    total_minor: int,
-    currency: str,
-    now: datetime,
-    max_ages: MaxAges,
-    expires_at: datetime,
-    sequence: int,
+    offers: tuple[Offer, Offer], situation: Situation
 ) -> tuple[Opportunity, Book] | None:
     """Price two bets that can both win, at stakes that lose the least outside; None when they are no middle.
 
@@ -99,23 +81,32 @@ def price_middle(
         return None
     share = balance(bets[0].returns(), bets[1].returns())
     shares = (share, 1 - share)
-    book = make_book(bets, shares, total_minor) if 0 < share < 1 else None
+    book = make_book(bets, shares, situation.total_minor) if 0 < share < 1 else None
     if book is None or max(book.profits_minor) <= 0:
         return None
     margin = to_margin(unrounded_margin(bets, shares))
-    opportunity = Opportunity(
-        kind="middle",
-        fixture_id=fixture_id,
+    return _opportunity("middle", offers, book, margin, situation), book
+
+
+def _opportunity(
+    kind: ArbitrageKind,
+    offers: Sequence[Offer],
+    book: Book,
+    margin: Decimal,
+    situation: Situation,
+) -> Opportunity:
+    return Opportunity(
+        kind=kind,
+        fixture_id=situation.fixture_id,
         legs=_legs(offers, book),
-        currency=currency,
+        currency=situation.currency,
         outlay_minor=book.outlay_minor,
         guaranteed_profit_minor=book.guaranteed_minor,
         margin=margin,
-        warnings=warnings_of(offers, margin, now, max_ages),
-        expires_at=expires_at,
-        sequence=sequence,
+        warnings=warnings_of(offers, margin, situation.now, situation.max_ages),
+        expires_at=situation.expires_at,
+        sequence=situation.sequence,
     )
-    return opportunity, book
 
 
 def _check_bookmakers(offers: Sequence[Offer]) -> None:

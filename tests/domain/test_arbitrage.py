@@ -7,9 +7,11 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domain.arbitrage import (
     Offer,
+    Situation,
     balance,
     is_middle,
     kind_of,
@@ -23,15 +25,15 @@ from domain.outcomes import Grid, Proposition
 from domain.stakes import PricedBet, make_book
 from tests.builders import NOW, an_id
 
-TERMS = {
-    "fixture_id": an_id("fixture"),
-    "total_minor": 100_000,
-    "currency": "EUR",
-    "now": NOW,
-    "max_ages": MaxAges(default_seconds=30, by_bookmaker={"slow": 300}),
-    "expires_at": NOW + timedelta(seconds=30),
-    "sequence": 7,
-}
+SITUATION = Situation(
+    fixture_id=an_id("fixture"),
+    total_minor=100_000,
+    currency="EUR",
+    now=NOW,
+    max_ages=MaxAges(default_seconds=30, by_bookmaker={"slow": 300}),
+    expires_at=NOW + timedelta(seconds=30),
+    sequence=7,
+)
 
 
 def proposition(kind: MarketType, line: str | None, *selections: str) -> Proposition:
@@ -73,7 +75,7 @@ def even(*offers: Offer) -> tuple[Fraction, ...]:
 
 
 def priced(*offers: Offer) -> Opportunity:
-    found = price_arbitrage(offers, even(*offers), **TERMS)  # type: ignore[arg-type]
+    found = price_arbitrage(offers, even(*offers), SITUATION)
     assert found is not None
     return found
 
@@ -101,7 +103,7 @@ def test_an_opportunity_says_what_to_bet_and_what_is_certain() -> None:
 
 def test_two_bets_whose_stakes_may_both_come_back_are_no_arbitrage() -> None:
     offers = (offer(DNB, "home", "2.1", "a"), offer(DNB, "away", "2.1", "b"))
-    assert price_arbitrage(offers, even(*offers), **TERMS) is None  # type: ignore[arg-type]
+    assert price_arbitrage(offers, even(*offers), SITUATION) is None
 
 
 def test_what_rounding_or_the_least_profit_eats_is_not_reported() -> None:
@@ -109,8 +111,7 @@ def test_what_rounding_or_the_least_profit_eats_is_not_reported() -> None:
     offers = (offer(market, "over", "2.001", "a"), offer(market, "under", "2.001", "b"))
     assert priced(*offers).guaranteed_profit_minor == 50
     for change in ({"total_minor": 900}, {"least_profit_minor": 51}):
-        terms = {**TERMS, **change}
-        assert price_arbitrage(offers, even(*offers), **terms) is None  # type: ignore[arg-type]
+        assert price_arbitrage(offers, even(*offers), replace(SITUATION, **change)) is None
 
 
 def test_what_only_rounding_earns_is_no_arbitrage() -> None:
@@ -118,8 +119,7 @@ def test_what_only_rounding_earns_is_no_arbitrage() -> None:
     offers = (offer(market, "over", "1.98", "a"), offer(market, "under", "1.98", "b"))
     book = make_book([each.bet for each in offers], even(*offers), 60)
     assert book is not None
-    terms = {**TERMS, "total_minor": 60}
-    assert price_arbitrage(offers, even(*offers), **terms) is None  # type: ignore[arg-type]
+    assert price_arbitrage(offers, even(*offers), replace(SITUATION, total_minor=60)) is None
     tiny = make_book([offer(market, s, "1.5", s).bet for s in ("over", "under")], even(*offers), 2)
     assert tiny is not None
     assert tiny.guaranteed_minor == 0  # 1.5 is rounded to 2
@@ -129,9 +129,9 @@ def test_a_bookmaker_may_not_have_two_legs() -> None:
     market = OVER_UNDER["2.5"]
     offers = (offer(market, "over", "2.1", "a"), offer(market, "under", "2.1", "a"))
     with pytest.raises(ValueError, match="two legs"):
-        price_arbitrage(offers, even(*offers), **TERMS)  # type: ignore[arg-type]
+        price_arbitrage(offers, even(*offers), SITUATION)
     with pytest.raises(ValueError, match="two legs"):
-        price_middle(offers, **TERMS)  # type: ignore[arg-type]
+        price_middle(offers, SITUATION)
 
 
 def test_kinds() -> None:
@@ -219,7 +219,7 @@ def test_handicaps_make_a_middle_too() -> None:
 def test_a_middle_loses_little_outside_and_wins_much_inside() -> None:
     over = offer(OVER_UNDER["2.5"], "over", "1.9", "a")
     under = offer(OVER_UNDER["3.5"], "under", "2", "b")
-    found = price_middle((over, under), **TERMS)  # type: ignore[arg-type]
+    found = price_middle((over, under), SITUATION)
     assert found is not None
     opportunity, book = found
     assert opportunity.kind == "middle"
@@ -236,7 +236,7 @@ def test_a_middle_loses_little_outside_and_wins_much_inside() -> None:
 def test_a_polish_middle_is_none() -> None:
     over = offer(OVER_UNDER["3.5"], "over", "2.4", "a")
     under = offer(OVER_UNDER["2.5"], "under", "2.4", "b")
-    assert price_middle((over, under), **TERMS) is None  # type: ignore[arg-type]
+    assert price_middle((over, under), SITUATION) is None
 
 
 RETURNS = st.fractions(0, 5, max_denominator=20)
