@@ -172,6 +172,8 @@ def centred(bets: Bets, leaf: Leaf, odds: Floats, bound: float) -> Leaf | None:
         return None
     best = odds.max(axis=1)
     rows = np.flatnonzero(best)
+    if not len(rows):
+        return leaf
     prices = centre(bets.c0[rows] + bets.c1[rows] * best[rows, None], leaf.prices, bound)
     return None if prices is None else Leaf(prices, None)
 

@@ -6,7 +6,6 @@ again, in order, and finds itself known.
 """
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
@@ -332,6 +331,4 @@ async def _until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        for task in tasks:
-            with contextlib.suppress(BaseException):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)

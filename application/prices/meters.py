@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from application.meters import Distribution, Tally
+from application.meters import DISTRIBUTIONS, TALLIES, Distribution, Tally
 
 HANDLED_SECONDS: Final = (0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
 
@@ -15,5 +15,5 @@ rejected = Tally("fairbook_price_messages_rejected", "Messages that cannot be us
 kept = Tally("fairbook_quotes_kept", "Quotes recorded in the ledger")
 signals = Tally("fairbook_arbitrage_signals", "Changes of opportunities recorded and signalled")
 
-DISTRIBUTIONS: Final = [handled_seconds]
-TALLIES: Final = [quotes, late, rejected, kept, signals]
+DISTRIBUTIONS.append(handled_seconds)
+TALLIES.extend((quotes, late, rejected, kept, signals))
