@@ -31,11 +31,10 @@ from domain.stakes import PricedBet
 BETS_MAX: Final = 200
 STATES_MAX: Final = 500
 CELLS_MAX: Final = 20_000
-"""Bets times states: what is solved in some tenths of a second at the most."""
+"""Bets times states: what is solved in a second or so at the most."""
 
 COMMISSION_PLACES: Final = 6
 _NO_COMMISSION: Final = Decimal(0)
-_AT_ONCE: Final = 2
 _WAITING_MAX: Final = 32
 
 
@@ -119,10 +118,10 @@ class Solved(Struct, frozen=True):
 
 
 class _Turns:
-    """Lets few solve at once, in threads, so that they hold up no other request."""
+    """Lets one request solve at a time, in a thread: it may take a processor, but only one, and no other request waits."""
 
     def __init__(self) -> None:
-        self._free = asyncio.Semaphore(_AT_ONCE)
+        self._free = asyncio.Lock()
         self._waiting = 0
 
     async def solve(self, desk: Desk, body: SolveIn) -> Solved:

@@ -17,7 +17,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 NODES_MAX: Final = 400
-_WORK_MAX: Final = 400_000
+_WORK_MAX: Final = 200_000
 """Numbers of payoff matrices that one search may look at: a large matrix allows few nodes."""
 SMALLEST_STAKE: Final = 1e-9
 """A share of the total below this is a rounding error of the linear programme."""

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from domain.events import MarketType, Result, Score, SelectionResult
 from domain.outcomes import SELECTIONS, Grid, Payoff, Proposition, back_odds, lay_odds
 from domain.refusals import InvalidInput, LimitExceeded, NotOffered, Refusal, SelectionNotInMarket
-from domain.settlement import leg_multiplier, results_from_score
+from domain.scores import results_from_score
+from domain.settlement import leg_multiplier
 from tests.builders import FIXTURE
 
 ODDS = Decimal("2.4")
@@ -191,16 +192,17 @@ def test_one_runner_wins() -> None:
 # ---- payoffs
 
 
-@pytest.mark.parametrize("kind", ["1X2", "OU", "BTTS"])
-@given(quarters=st.integers(0, 32), home=st.integers(0, 9), away=st.integers(0, 9))
+@pytest.mark.parametrize("kind", ["1X2", "OU", "AH", "BTTS", "DC", "DNB"])
+@given(quarters=st.integers(-12, 32), home=st.integers(0, 9), away=st.integers(0, 9))
+@settings(deadline=None)
 def test_payoffs_agree_with_settlement(
     kind: MarketType, quarters: int, home: int, away: int
 ) -> None:
-    line = Decimal(quarters) / 4 if kind == "OU" else None
+    line = Decimal(quarters) / 4 if kind in ("OU", "AH") else None
     proposition = Proposition(kind, line, tuple(sorted(SELECTIONS[kind])))
-    # Each score is a state of its own.
-    every = market("CS", None, *(f"{h}-{a}" for h in range(10) for a in range(10)))
-    grid = GRIDS.setdefault((kind, line), Grid.of([every, proposition]))
+    if (kind, line) not in GRIDS:
+        GRIDS[kind, line] = Grid.of([EVERY, proposition])
+    grid = GRIDS[kind, line]
     state = grid.states.index(next(s for s in grid.states if s.split(",")[0] == f"{home}-{away}"))
     names = {selection: selection for selection in proposition.selections}
     for result in results_from_score(kind, line, names, FIXTURE, Score(home, away)):
@@ -208,7 +210,22 @@ def test_payoffs_agree_with_settlement(
         assert returns[state] == leg_multiplier(ODDS, result)
 
 
+# Each score is a state of its own.
+EVERY = market("CS", None, *(f"{h}-{a}" for h in range(10) for a in range(10)))
 GRIDS: dict[tuple[MarketType, Decimal | None], Grid] = {}
+
+
+@given(home=st.integers(0, 6), away=st.integers(0, 6), others=st.booleans())
+@settings(deadline=None)
+def test_correct_scores_agree_with_settlement(home: int, away: int, *, others: bool) -> None:
+    rest = ("other_home", "other_draw", "other_away") if others else ("other",)
+    proposition = market("CS", None, "0-0", "1-0", "2-1", "1-1", *rest)
+    grid = Grid.of([EVERY, proposition])
+    state = next(i for i, name in enumerate(grid.states) if name == f"{home}-{away}")
+    names = {selection: selection for selection in proposition.selections}
+    for result in results_from_score("CS", None, names, FIXTURE, Score(home, away)):
+        returns = grid.payoff(proposition, result.selection_id).returns(Fraction(ODDS))
+        assert returns[state] == leg_multiplier(ODDS, result)
 
 
 @pytest.mark.parametrize(
