@@ -50,6 +50,7 @@ class Seeds(Struct):
 class _Answer(Struct):
     account_id: UUID | None = None
     market_id: UUID | None = None
+    fixture_id: UUID | None = None
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
@@ -83,6 +84,19 @@ async def seed_with(ledger: Ledger, accounts: int, *, markets: int = MARKETS) ->
     )
     offered = await _answers([ledger.submit(_market(n), ADMIN) for n in range(markets)])
     return Seeds(ids, owners, [each.market_id for each in offered if each.market_id])
+
+
+def seed_fixtures(database_url: str, number: int) -> list[tuple[UUID, UUID]]:
+    """Open 1X2 markets, each of a fixture of its own; gives (fixture, market)."""
+    return uvloop.run(_seed_fixtures(database_url, number))
+
+
+async def _seed_fixtures(database_url: str, number: int) -> list[tuple[UUID, UUID]]:
+    async with Ledger(ledger_environment(database_url)) as ledger:
+        opened = await _answers([ledger.submit(_market(n), ADMIN) for n in range(number)])
+    return [
+        (each.fixture_id, each.market_id) for each in opened if each.fixture_id and each.market_id
+    ]
 
 
 async def _answers(submitted: Sequence[Coroutine[Any, Any, Any]]) -> list[_Answer]:
