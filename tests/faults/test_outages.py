@@ -92,6 +92,15 @@ def test_without_nats_or_valkey_bets_go_on(
 ) -> None:
     trader, market = people.trader(), people.operator.market()
     account = trader.account(10_000)
+    quote = {
+        "bookmaker": "b",
+        "market_id": market,
+        "selection_id": "home",
+        "odds": 2.5,
+        "at": "2024-01-01T10:00:00Z",
+    }
+    last = people.operator.post("/v1/odds", {"quotes": [quote]}).ok(201)["position"]
+    trader.get(f"/v1/markets/{market}/odds", after=last).ok()
     for name in ("nats", "valkey"):
         with _down(own_servers, name):
             until(lambda name=name: _said_of(people, name) != "ok")
@@ -100,6 +109,7 @@ def test_without_nats_or_valkey_bets_go_on(
             assert ready.json["dependencies"]["postgres"] == "ok"
             placed = trader.bet(account, market).ok(201)
             assert trader.get(f"/v1/bets/{placed['bet_id']}", after=placed["position"]).ok()
+            assert len(trader.get(f"/v1/markets/{market}/odds").ok()["items"]) == 1
         until(lambda: people.nobody.get("/ready").status == 200, 20)
 
 

@@ -100,6 +100,15 @@ def test_small_batches_and_models_that_were_never_begun(
     assert digests(database_url) == before
 
 
+def test_a_model_gets_the_tables_and_columns_of_a_newer_version(database_url: str) -> None:
+    before = digests(database_url)
+    with connect(database_url) as connection:
+        connection.execute("DROP TABLE closing_prices, closing_lines, closings")
+        connection.execute("ALTER TABLE quotes DROP COLUMN side")
+    rebuild(database_url, [PROJECTIONS["prices"]], nothing)
+    assert digests(database_url) == before
+
+
 def test_the_tables_have_their_indexes_again(database_url: str) -> None:
     def indexes() -> set[str]:
         with connect(database_url) as connection:
