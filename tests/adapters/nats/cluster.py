@@ -35,10 +35,6 @@ class Cluster:
         folder = self._folder / name
         self.nodes[name].start(self._commands[name], server_environment(folder), folder)
 
-    def name_at(self, address: str) -> str:
-        """The server of this name in the cluster."""
-        return address.removeprefix("node-")
-
 
 @contextmanager
 def a_cluster(folder: Path) -> Iterator[Cluster]:
@@ -46,7 +42,8 @@ def a_cluster(folder: Path) -> Iterator[Cluster]:
     program = nats_program(data)
     ports = {name: free_port() for name in NAMES}
     routes = {name: free_port() for name in NAMES}
-    nodes, commands = {}, {}
+    nodes: dict[str, Child] = {}
+    commands: dict[str, list[str | Path]] = {}
     for name in NAMES:
         home = data.subfolder(name)
         configuration = data.write(

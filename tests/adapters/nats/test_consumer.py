@@ -16,10 +16,10 @@ from adapters.nats.consumer import (
     STREAM,
     TRIED,
     DurableConsumer,
-    Message,
     Reject,
 )
 from adapters.nats.limits import StreamLimits
+from adapters.nats.pull import Message
 from adapters.nats.streams import DEAD, ODDS, StreamRefused
 from tests.adapters.nats.server import LIMITS, NatsServer, last_sequence, stored, streams
 from tests.service import CHECKOUT

@@ -32,7 +32,7 @@ async def test_every_stream_is_there_with_its_subjects_and_bounds(nats_url: str)
     assert all(
         each.storage == StorageType.FILE and each.num_replicas == 1 for each in found.values()
     )
-    assert all(each.max_bytes > 0 for each in found.values()), "none grows without end"
+    assert all((each.max_bytes or 0) > 0 for each in found.values()), "none grows without end"
 
 
 async def test_the_usual_limits_fit_into_the_embedded_server(nats_url: str) -> None:
