@@ -47,8 +47,9 @@ def find_best_book(solver: Solver, bets: Sequence[PricedBet], total_minor: int) 
     Where limits bind, an arbitrage may fill up with the next best prices. All bets know the same states.
     """
     returns = np.array([[float(paid) for paid in bet.returns()] for bet in bets])
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(b.bookmaker for b in bets))}
-    bookmakers = [numbers[bet.bookmaker] for bet in bets]
+    names = [bet.bookmaker.casefold() for bet in bets]
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    bookmakers = [numbers[name] for name in names]
     found = search(solver, returns, bookmakers)
     assert found.best is not None  # there is no floor, and a single bet is a book
     best = _in_whole_money(bets, found.best, total_minor)

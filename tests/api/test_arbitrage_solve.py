@@ -139,7 +139,7 @@ def test_races_and_scores_name_what_else_can_happen(trader: Client) -> None:
 
 
 def test_a_bookmaker_gives_one_bet(trader: Client) -> None:
-    bets = tuple(each | {"bookmaker": "a"} for each in TWO_WAY)
+    bets = tuple(each | {"bookmaker": name} for each, name in zip(TWO_WAY, "Aa", strict=True))
     solved = solve(trader, *bets)
     assert not solved["is_arbitrage"]
     assert solved["warnings"] == ["only_with_two_bets_of_one_bookmaker"]
