@@ -105,7 +105,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "list":
         show_feeds(console, settings.feeds)
         return PLAYED
-    set_up("fairbook-feed")
     try:
         return asyncio.run(_run(console, settings, arguments))
     except (
@@ -154,6 +153,7 @@ async def _play(feed: Feed, intake: Intake, tick: Callable[[], None]) -> None:
 
 async def _read(feed: Feed, intake: Intake, report: Report) -> None:
     """Read until a signal says stop; prices that come while the ledger is away are left out, the next ones are not."""
+    set_up("fairbook-feed")
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()

@@ -1,6 +1,6 @@
 """Betfair, live and recorded: one stream of messages, through the same books."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -103,7 +103,7 @@ class BetfairFeed:
         self._initial_clk: str | None = None
         self._clk: str | None = None
 
-    async def batches(self) -> AsyncIterator[Sequence[QuoteBatch]]:
+    async def batches(self) -> AsyncGenerator[Sequence[QuoteBatch], None]:
         """Give the batches of each message; raises FeedDenied when Betfair refuses the login or the subscription."""
         try:
             while True:

@@ -1,6 +1,6 @@
 """Pinnacle: a snapshot of a sport's prices, then what changed since, polled; names come from a second address."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -285,7 +285,7 @@ class PinnacleFeed:
             self._question["leagueIds"] = ",".join(map(str, leagues))
         self._reader = PinnacleReader(self.health)
 
-    async def batches(self) -> AsyncIterator[Sequence[QuoteBatch]]:
+    async def batches(self) -> AsyncGenerator[Sequence[QuoteBatch], None]:
         """Give what changed with each answer."""
         names_since: int | None = None
         names_at = float("-inf")

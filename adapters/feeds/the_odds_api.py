@@ -4,7 +4,7 @@ Source: the-odds-api.com, "V4 API documentation".
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence, Set
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -219,7 +219,7 @@ class TheOddsApiFeed:
         self._provider = provider or Provider(self.health, clock, randomness)
         self._reader = TheOddsApiReader(self.health, clock)
 
-    async def batches(self) -> AsyncIterator[Sequence[QuoteBatch]]:
+    async def batches(self) -> AsyncGenerator[Sequence[QuoteBatch], None]:
         """Give what is new in each answer."""
         wanted = self._subscription
         params = {

@@ -1,6 +1,7 @@
 import asyncio
 import logging
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def provider(clock: HandClock) -> Provider:
     )
 
 
-async def asked(server: ProviderServer, one: Provider, **options: int) -> PolledAnswer:
+async def asked(server: ProviderServer, one: Provider, **options: Any) -> PolledAnswer:
     async with PollingClient(server.url, one, timeout_seconds=0.3, **options) as client:
         async with asyncio.timeout(20):
             return await client.get("/v4/odds", {"apiKey": "a-secret"})

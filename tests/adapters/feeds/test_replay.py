@@ -166,7 +166,7 @@ def test_a_file_that_is_not_in_the_format_it_is_said_to_be_in_is_refused(tmp_pat
     path.write_bytes(b"hello")
     for wanted in ("quotes-csv", "football-data"):
         with pytest.raises(RecordingError, match="header"):
-            open_recording([path], HandClock(), wanted)  # type: ignore[arg-type]  # two of the formats
+            open_recording([path], HandClock(), wanted)
 
 
 def test_only_season_files_are_played_together(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def outcome(name: str, price: Any, point: Any = None) -> Json:
     return {"name": name, "price": price, **({} if point is None else {"point": point})}
 
 
-def market(key: str, *outcomes: Json, at: str | None = MINUTE) -> Json:
+def market(key: str, *outcomes: Any, at: str | None = MINUTE) -> Json:
     return {"key": key, "outcomes": list(outcomes), **({} if at is None else {"last_update": at})}
 
 
