@@ -58,12 +58,15 @@ def run(arguments: argparse.Namespace) -> int:
                 write_urls(settings.home, servers.urls.environment())
                 secret = made_signing_secret(settings)
                 programs = _programs(settings, servers, secret, arguments.api_processes)
+                handlers = _handlers(settings, servers, secret)
                 with _running(programs, report):
                     _wait_ready(settings, servers, programs, report)
-                    _announce(settings, secret, report)
-                    while True:
-                        _keep_up(servers, programs, report)
-                        time.sleep(POLL_SECONDS)
+                    # Nobody waits for them, and they would only slow the others' start down.
+                    with _running(handlers, report):
+                        _announce(settings, secret, report)
+                        while True:
+                            _keep_up(servers, [*programs, *handlers], report)
+                            time.sleep(POLL_SECONDS)
     except StopRequested:
         report("stopped; the data stays")
         return 0
@@ -130,9 +133,26 @@ def _refuse_taken_port(settings: Settings) -> None:
 def _programs(
     settings: Settings, servers: EmbeddedServers, secret: str, api_processes: int
 ) -> list[Program]:
+    logs, environment = _surroundings(settings, servers, secret)
+    shared = ["--reuse-port"] if api_processes > 1 else []
+    names = ["api"] if api_processes == 1 else [f"api-{n + 1}" for n in range(api_processes)]
+    return [
+        *(Program(name, ["api", *shared], logs / f"{name}.log", environment) for name in names),
+        Program("project", ["project"], logs / "project.log", environment),
+    ]
+
+
+def _handlers(settings: Settings, servers: EmbeddedServers, secret: str) -> list[Program]:
+    logs, environment = _surroundings(settings, servers, secret)
+    return [Program("handle", ["handle"], logs / "handle.log", environment)]
+
+
+def _surroundings(
+    settings: Settings, servers: EmbeddedServers, secret: str
+) -> tuple[Path, dict[str, str]]:
     logs = settings.home / "logs"
     logs.mkdir(exist_ok=True)
-    environment = {
+    return logs, {
         **os.environ,
         **servers.urls.environment(),
         "FAIRBOOK_SECRET": secret,
@@ -141,13 +161,6 @@ def _programs(
         "FAIRBOOK_PORT": str(settings.port),
         "PYTHONUNBUFFERED": "1",
     }
-    shared = ["--reuse-port"] if api_processes > 1 else []
-    names = ["api"] if api_processes == 1 else [f"api-{n + 1}" for n in range(api_processes)]
-    return [
-        *(Program(name, ["api", *shared], logs / f"{name}.log", environment) for name in names),
-        Program("project", ["project"], logs / "project.log", environment),
-        Program("handle", ["handle"], logs / "handle.log", environment),
-    ]
 
 
 @contextmanager
@@ -159,7 +172,7 @@ def _running(programs: list[Program], report: Callable[[str], None]) -> Iterator
             report(f"{program.name}: starting (pid {program.child.pid})")
         yield
     finally:
-        report("stopping")
+        report(f"stopping {', '.join(program.name for program in programs)}")
         for program in programs:
             program.child.ask_to_stop()
         for program in programs:
