@@ -62,14 +62,9 @@ def two_bets(
     kind: ArbitrageKind, key: str, rows: tuple[int, int], c0: Floats, c1: Floats
 ) -> TwoBets:
     """Set two bets against each other; c0 and c1 are (2, states)."""
-    states = np.unique(np.vstack([c0, c1]).T, axis=0).tolist()
-    return TwoBets(
-        kind,
-        key,
-        rows,
-        tuple((each[0], each[2]) for each in states),
-        tuple((each[1], each[3]) for each in states),
-    )
+    states = dict.fromkeys(zip(*c0.tolist(), *c1.tolist(), strict=True))
+    one = tuple((each[0], each[2]) for each in states)
+    return TwoBets(kind, key, rows, one, tuple((each[1], each[3]) for each in states))
 
 
 def best_split(one: Sequence[float], other: Sequence[float]) -> tuple[float, float]:
