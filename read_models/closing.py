@@ -1,12 +1,12 @@
 """Closing prices: what each bookmaker offered last, what the market as a whole said, and the closing-line value of bets.
 
-The tables belong to the model of prices. When a market closes (or, if it never does, when its result is declared), they
-take from the quotes recorded until then, for every bookmaker, selection and side: the latest that the bookmaker calls its
-closing one, else the latest of those not after the start nor after the closing. One that was withdrawn is none. So it
-does not matter in which batch an event comes: what counts is its position.
+The tables belong to the model of prices. From when a market closes (or, if it never does, its result is declared) they
+hold, for every bookmaker, selection and side: the latest price that the bookmaker calls its closing one, else the latest
+not after the start nor after the closing. One that was withdrawn is none. Only the quotes' own times count, not when they
+came: the last ones before a closing may reach the log after it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, Final
@@ -14,10 +14,18 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import Event, MarketClosed, MarketOpened, Recorded, ResultDeclared, Side
+from domain.events import (
+    Event,
+    MarketClosed,
+    MarketOpened,
+    OddsSnapshotTaken,
+    Recorded,
+    ResultDeclared,
+    Side,
+)
 from domain.odds import WINNERS
 from read_models.db import Db
-from read_models.projection import Batch, Change, columns, over
+from read_models.projection import Batch, Change, ColumnType, columns, over
 
 CLV_STEP: Final = Decimal("0.000001")
 
@@ -148,7 +156,9 @@ TABLES: Final = ("closings", "closing_prices", "closing_lines")
 FOLLOWS: Final[tuple[type[Event], ...]] = (MarketClosed, ResultDeclared)
 
 CREATE: Final = """
-CREATE TABLE closings (market_id uuid PRIMARY KEY, position bigint NOT NULL, upto timestamptz NOT NULL);
+CREATE TABLE closings (
+    market_id uuid PRIMARY KEY, upto timestamptz NOT NULL, selections bigint NOT NULL, winners bigint NOT NULL
+);
 CREATE TABLE closing_prices (
     market_id uuid NOT NULL, selection_id text NOT NULL, side text NOT NULL, bookmaker text NOT NULL,
     odds numeric NOT NULL, closing boolean NOT NULL, at timestamptz NOT NULL,
@@ -159,37 +169,48 @@ CREATE TABLE closing_lines (
     fair_odds numeric, PRIMARY KEY (market_id, selection_id)
 )"""
 
-# A market closes once: what is declared after its closing finds it there, and joins nothing below.
 _CLOSE = over(
-    "INSERT INTO closings SELECT * FROM {} ON CONFLICT DO NOTHING", "uuid", "bigint", "timestamptz"
+    "INSERT INTO closings SELECT * FROM {} ON CONFLICT DO NOTHING",  # it closes once
+    *("uuid", "timestamptz", "bigint", "bigint"),
 )
+# Whose closing prices may be others now: the markets that closed here, and those that had closed and are quoted here with
+# a time before their closing, or with a closing price. `earliest` and `flagged` are over a market's quotes in the batch.
+_AGAIN = """
+    FROM {} AS e(market_id, earliest, flagged) JOIN closings c ON c.market_id = e.market_id
+         AND (e.flagged OR e.earliest <= c.upto)"""
+_TYPES: Final[tuple[ColumnType, ...]] = ("uuid", "timestamptz", "boolean")
+_FORGET = [
+    over(
+        f"DELETE FROM {table} p USING (SELECT c.market_id {_AGAIN}) a WHERE p.market_id = a.market_id",  # noqa: S608  constant parts
+        *_TYPES,
+    )
+    for table in ("closing_prices", "closing_lines")
+]
 # LATERAL: one descent of the index for each market that closes, whatever the planner thinks of the table's size. The last
 # quote of each kind is the greatest rank, found without sorting a market's quotes, and then looked up by its key.
 _PRICES = over(
     f"""
     INSERT INTO closing_prices
-    SELECT c.market_id, q.selection_id, q.side, q.bookmaker, q.odds, q.closing, q.at
-    FROM {{}} AS e(market_id, position) JOIN closings c USING (market_id, position)
+    SELECT c.market_id, q.selection_id, q.side, q.bookmaker, q.odds, q.closing, q.at {_AGAIN}
     CROSS JOIN LATERAL (
         SELECT max(ARRAY[closing::int::bigint, {MICROSECONDS.format("at")}, position, line]) AS rank FROM quotes
-        WHERE market_id = c.market_id AND position < c.position AND (closing OR at <= c.upto)
+        WHERE market_id = c.market_id AND (closing OR at <= c.upto)
         GROUP BY selection_id, side, bookmaker
     ) last
     CROSS JOIN LATERAL (
         SELECT * FROM quotes WHERE market_id = c.market_id AND at = 'epoch'::timestamptz + rank[2] * interval '1 microsecond'
             AND position = rank[3] AND line = rank[4] LIMIT 1
     ) q WHERE NOT q.withdrawn""",  # noqa: S608  constant parts
-    *("uuid", "bigint"),
+    *_TYPES,
 )
 # The median is exact: half the sum of two odds with 3 decimals has 4. Without the margin (multiplicative): the implied
 # probabilities 1/o of all selections add up to `winners` in a fair market, so o becomes o · Σ(1/o) / winners.
 _LINES = over(
-    """
+    f"""
     INSERT INTO closing_lines
     SELECT c.market_id, m.selection_id, m.odds, m.bookmakers,
-           CASE WHEN e.winners > 0 AND m.selections = e.selections
-                THEN trim_scale(round(m.odds * m.book / e.winners, 6)) END
-    FROM {} AS e(market_id, position, selections, winners) JOIN closings c USING (market_id, position)
+           CASE WHEN c.winners > 0 AND m.selections = c.selections
+                THEN trim_scale(round(m.odds * m.book / c.winners, 6)) END {_AGAIN}
     CROSS JOIN LATERAL (
         SELECT selection_id, bookmakers, odds, count(*) OVER () AS selections, sum(1 / odds) OVER () AS book
         FROM (
@@ -197,26 +218,41 @@ _LINES = over(
             FROM (SELECT selection_id, count(*)::int AS n, array_agg(odds ORDER BY odds) AS a FROM closing_prices
                   WHERE market_id = c.market_id AND side = 'back' GROUP BY selection_id) offered
         ) medians
-    ) m""",
-    *("uuid", "bigint", "bigint", "bigint"),
+    ) m""",  # noqa: S608  constant parts
+    *_TYPES,
 )
 
 
 def changes(batch: Batch) -> Iterable[Change]:
-    """Keep the closing prices of the markets that close in this batch, after its quotes are in their table."""
+    """Bring the closing prices up to a batch, after its quotes are in their table."""
+    again: dict[int, tuple[UUID, datetime, bool]] = {}
+    for recorded in batch.of(OddsSnapshotTaken):
+        event = recorded.event
+        assert isinstance(event, OddsSnapshotTaken)
+        if not event.quotes:
+            continue
+        earliest = min(quote.at for quote in event.quotes)
+        flagged = any(quote.closing for quote in event.quotes)
+        if known := again.get(event.market_id.int):
+            earliest, flagged = min(earliest, known[1]), flagged or known[2]
+        again[event.market_id.int] = (event.market_id, earliest, flagged)
     closed: dict[int, Recorded] = {}
     for recorded in batch.of(*FOLLOWS):
         closed.setdefault(recorded.stream_id.int, recorded)
-    if not closed:
-        return
+    if closed:
+        yield _CLOSE, columns(_closings(closed, batch))
+    for key, recorded in closed.items():
+        again[key] = (recorded.stream_id, recorded.at, True)
+    if again:
+        rows = columns(again.values())
+        for statement in (*_FORGET, _PRICES, _LINES):
+            yield statement, rows
+
+
+def _closings(closed: Mapping[int, Recorded], batch: Batch) -> Iterable[tuple[Any, ...]]:
     opened = batch.first_events(MarketOpened, {key: r.stream_id for key, r in closed.items()})
-    rows: list[tuple[Any, ...]] = []
     for key, recorded in closed.items():
         market = opened[key]
         upto = min(market.fixture.starts_at, recorded.at)
         winners = WINNERS.get(market.type, 0)
-        rows.append((recorded.stream_id, recorded.position, upto, len(market.selections), winners))
-    ids, positions, upto_times, selections, winners_of = columns(rows)
-    yield _CLOSE, (ids, positions, upto_times)
-    yield _PRICES, (ids, positions)
-    yield _LINES, (ids, positions, selections, winners_of)
+        yield recorded.stream_id, upto, len(market.selections), winners

@@ -65,7 +65,7 @@ def last_quotes(log: Log, market_id: UUID) -> list[Quote]:
         return []
     upto = min(opened.fixture.starts_at, ends[0].at)
     seen: dict[tuple[str, str, str], list[tuple[bool, datetime, int, int, Quote]]] = {}
-    for recorded in events[: ends[0].position - 1]:
+    for recorded in events:
         event = recorded.event
         if isinstance(event, OddsSnapshotTaken) and event.market_id == market_id:
             for line, quote in enumerate(event.quotes):
@@ -232,7 +232,7 @@ async def test_a_price_that_was_withdrawn_last_is_no_closing_price(
     assert await closed(desk, db, database_url, quoted(m, "2.2", -60), gone) == []
 
 
-async def test_what_is_told_after_the_closing_changes_nothing(
+async def test_a_price_of_after_the_start_changes_nothing_whenever_it_is_told(
     desk: Desk, db: Reader, database_url: str
 ) -> None:
     m = await desk.market()
@@ -240,11 +240,26 @@ async def test_what_is_told_after_the_closing_changes_nothing(
     follow(database_url)
     assert await closing.prices_of(db, m) == []
     await desk.ask(CloseMarket(), OPERATOR, target=m)
-    late = [quoted(m, "3", -1, closing=True), quoted(m, "4", -1, bookmaker="late")]
-    await desk.ask(RecordOdds(quotes=late), OPERATOR)
+    in_play = [quoted(m, "3", 1), quoted(m, "4", 1, bookmaker="late")]
+    await desk.ask(RecordOdds(quotes=in_play), OPERATOR)
     await desk.score(m, 1, 0)
     follow(database_url)
     assert [p.odds for p in await closing.prices_of(db, m)] == [Decimal("2.2")]
+
+
+async def test_a_price_of_before_the_start_that_is_told_late_counts(
+    desk: Desk, db: Reader, database_url: str
+) -> None:
+    m = await desk.market()
+    assert await closed(desk, db, database_url, quoted(m, "2.2")) == ["2.2"]
+    late = [quoted(m, "2.1", -90), quoted(m, "2.3", -30), quoted(m, "3", -30, "draw")]
+    await desk.ask(RecordOdds(quotes=late), OPERATOR)
+    follow(database_url)
+    assert [p.odds for p in await closing.prices_of(db, m)] == [Decimal(3), Decimal("2.3")]
+    flagged = [quoted(m, "2.4", 60, closing=True)]
+    await desk.ask(RecordOdds(quotes=flagged), OPERATOR)
+    follow(database_url)
+    assert [line.odds for line in await closing.lines_of(db, m)] == [Decimal(3), Decimal("2.4")]
 
 
 async def test_a_market_that_was_never_closed_closes_with_its_result(
