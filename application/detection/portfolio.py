@@ -50,6 +50,13 @@ class Leaf(Struct, frozen=True, eq=False):
     prices: Floats
     barred: Bools | None
 
+    def allows(self, columns: int) -> Bools:
+        """Tell which cells it allows, (rows, columns); columns beyond the barred ones are bookmakers that came later."""
+        assert self.barred is not None
+        allowed = np.ones((len(self.barred), columns), np.bool_)
+        allowed[:, : self.barred.shape[1]] = ~self.barred
+        return allowed
+
 
 class Portfolio(Struct, frozen=True, eq=False):
     """Bets at different bookmakers that return `value` per unit at risk in every state: one (row, column) each."""
@@ -162,7 +169,9 @@ def _needed_twice(cells: tuple[tuple[int, int], ...]) -> tuple[int, int] | None:
 def worth(bets: Bets, leaf: Leaf, odds: Floats) -> float:
     """Tell the most that a quote which the leaf allows is worth at its prices: no allowed portfolio guarantees more."""
     values = (bets.c0 @ leaf.prices)[:, None] + (bets.c1 @ leaf.prices)[:, None] * odds
-    counted = odds > 0 if leaf.barred is None else (odds > 0) & ~leaf.barred
+    counted = odds > 0
+    if leaf.barred is not None:
+        counted &= leaf.allows(odds.shape[1])
     return float(values.max(initial=0, where=counted))
 
 
@@ -189,9 +198,7 @@ def passing_odds(bets: Bets, leaves: tuple[Leaf, ...], bound: float, columns: in
     for leaf in leaves:
         passing = _passing(bets, leaf, bound)[:, None]
         if leaf.barred is not None:
-            barred = np.zeros(lowest.shape, np.bool_)
-            barred[:, : leaf.barred.shape[1]] = leaf.barred
-            passing = np.where(barred, np.inf, passing)
+            passing = np.where(leaf.allows(columns), passing, np.inf)
         np.minimum(lowest, passing, out=lowest)
     return lowest
 

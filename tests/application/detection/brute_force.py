@@ -158,8 +158,9 @@ def best_portfolio(prices: Sequence[Price], payoffs: Floats, above: float) -> fl
     return found
 
 
-def exhaustive_portfolio(prices: Sequence[Price], payoffs: Floats) -> float:
+def exhaustive_portfolio(prices: Sequence[Price], returned: Sequence[Floats]) -> float:
     """The same without any bound: every bookmaker gives one of its bets, or none. For a handful of prices."""
+    payoffs = np.array(returned)
     books: dict[str, list[int | None]] = {}
     for at, price in enumerate(prices):
         books.setdefault(price.bookmaker, [None]).append(at)
