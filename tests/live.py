@@ -40,6 +40,11 @@ class LiveService:
     def port(self) -> int:
         return self.service.port
 
+    def metric(self, name: str) -> float:
+        """The sum of a metric over its labels."""
+        lines = self.people.nobody.get("/metrics").content.decode().splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name}{{"))
+
     async def published(self) -> None:
         """Wait until everything in the ledger is published."""
         await published_up_to(self.nats.url, self.service.head())
@@ -196,7 +201,11 @@ async def sse(
     if receive_buffer is not None:
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     plain.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))
+    try:
+        await asyncio.get_running_loop().sock_connect(plain, ("127.0.0.1", port))
+    except OSError:
+        plain.close()
+        raise
     reader, writer = await asyncio.open_connection(sock=plain, limit=receive_buffer or 2**16)
     lines = [f"GET /v1/stream?topics={topics}{query} HTTP/1.1", "Host: test"]
     if bearer is not None:

@@ -103,8 +103,10 @@ class NatsLive:
         self._take, self._tell_lost = take, lost
 
     async def watch(self, topics: Collection[str]) -> None:
-        """Take what is published on these topics from now on."""
+        """Take what is published on these topics too, from now on."""
         connection = self._connected()
+        if not topics:
+            return
         try:
             await self._subscribe(connection, topics)
         except AWAY as error:

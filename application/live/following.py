@@ -31,15 +31,24 @@ class Following:
         self._own: dict[str, dict[str, set[Client]]] = {}
         self._catching_up: dict[Client, list[set[str]]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._ending: set[asyncio.Task[None]] = set()
 
-    async def stop(self) -> None:
-        """Follow no more."""
+    def stop(self) -> None:
+        """Follow no more. Nobody waits for the end of it: it hands nothing on any more."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            self._ending.add(self._task)
+            self._task.add_done_callback(self._ending.discard)
             self._task = None
         self.position = 0
+
+    async def stopped(self) -> None:
+        """Wait until nothing of it runs any more."""
+        while self._ending:
+            # A client library may take a cancellation for a lost connection.
+            for task in self._ending:
+                task.cancel()
+            await asyncio.wait([*self._ending], timeout=0.5)
 
     # ---- who follows
 
@@ -102,7 +111,7 @@ class Following:
         client.say(resync(sorted(topics), reason, after))
         meters.live_resyncs.add(labels=(reason,))
 
-    async def leave(self, client: Client, topics: Iterable[str]) -> None:
+    def leave(self, client: Client, topics: Iterable[str]) -> None:
         """Tell a client no more of these topics; follow no more when nobody does."""
         for topic in topics:
             client.floors.pop(topic, None)
@@ -114,7 +123,7 @@ class Following:
                 behind.discard(topic)
         followed = any(self._everything.values()) or any(self._own.values())
         if not followed and not any(any(each) for each in self._catching_up.values()):
-            await self.stop()
+            self.stop()
 
     def _followers(self, client: Client, topic: str) -> set[Client]:
         if topic in OWNED and client.owner is not None:
@@ -124,12 +133,16 @@ class Following:
     # ---- facts come
 
     async def _follow(self) -> None:
-        while True:
+        me = asyncio.current_task()
+        while self._task is me:
             try:
                 async with contextlib.aclosing(self._source.facts(self.position)) as stream:
                     async for facts in stream:
                         for fact in facts:
-                            await self._hand_on(fact)
+                            if self._task is me:
+                                await self._hand_on(fact)
+                        if self._task is not me:
+                            return
             except Exception:  # noqa: BLE001  whatever it is, the streams must not stay silent
                 _log.exception("live facts stopped; they go on in a moment")
                 await asyncio.sleep(_AGAIN_SECONDS)

@@ -56,7 +56,8 @@ class Hub:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        await self._following.stop()
+        self._following.stop()
+        await self._following.stopped()
 
     @property
     def clients(self) -> int:
@@ -169,7 +170,7 @@ class Hub:
         unwatched = [topic for topic in topics if topic not in self._takers]
         if len(self._takers) + len(unwatched) > TOPICS_WATCHED_MAX:
             raise LiveUnavailable(f"{TOPICS_WATCHED_MAX} topics are watched, which is the most")
-        if unwatched:
+        if topics:
             await self._source.watch(unwatched)
         for topic in topics:
             self._takers.setdefault(topic, set()).add(client)
@@ -188,7 +189,7 @@ class Hub:
                     unwatched.append(topic)
         if unwatched:
             await self._source.forget(unwatched)
-        await self._following.leave(client, [topic for topic in left if topic in FACTS])
+        self._following.leave(client, [topic for topic in left if topic in FACTS])
 
     # ---- the prices that are
 

@@ -35,7 +35,7 @@ class Source(Protocol):
         """
 
     async def watch(self, topics: Collection[str]) -> None:
-        """Take what is published on these topics from now on; raises LiveUnavailable."""
+        """Take what is published on these topics too, from now on; raises LiveUnavailable, also when there are none."""
 
     async def forget(self, topics: Collection[str]) -> None:
         """Take it no more."""

@@ -410,6 +410,7 @@ async def test_a_client_that_is_too_slow_for_its_facts_is_let_go_and_resumes_wit
     async with sse(live.port, "bets,accounts", own(alice), receive_buffer=4_096) as stream:
         await stream.first("subscribed")
         stream.pause()
+        last = after
         for _ in range(4):
             answer = await asyncio.to_thread(alice.post, "/v1/bets/batch", {"bets": bets})
             last = answer.ok()["position"]
