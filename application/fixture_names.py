@@ -50,8 +50,12 @@ class Sight(Struct, frozen=True):
     swapped: bool
 
 
+class DeskAway(Exception):  # noqa: N818  what happened, not a fault of the caller
+    """The ledger stays away; what was asked may be asked again later."""
+
+
 class NameDesk(Protocol):
-    """Where names and fixtures are kept."""
+    """Where names and fixtures are kept. Every method raises DeskAway while the ledger stays away."""
 
     async def fixtures(
         self, starts_after: datetime, starts_before: datetime
@@ -99,8 +103,8 @@ class FixtureNames:
         asked_at = self._asked_at.get(key)
         if asked_at is not None and now - asked_at < ASK_AGAIN_SECONDS:
             return None
-        self._asked_at[key] = now
         found = await self._look(event, runners)
+        self._asked_at[key] = now
         if found is None:
             self.unmatched[key] = event
             return None

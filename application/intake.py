@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 
 from application import meters
-from application.fixture_names import FixtureNames, Found
+from application.fixture_names import DeskAway, FixtureNames, Found
 from domain.commands import FixtureBody, OpenMarket, SelectionBody
 from domain.events import MarketType, Side
 from domain.matching import swap_sides
@@ -39,7 +39,7 @@ class OpeningRefused(Exception):  # noqa: N818  a rule of the ledger said no
 
 
 class MarketDesk(Protocol):
-    """Where markets are kept."""
+    """Where markets are kept. Every method raises DeskAway while the ledger stays away."""
 
     async def markets_of(self, fixture_id: UUID) -> Sequence[KnownMarket]:
         """Give a fixture's markets, the oldest first."""
@@ -60,7 +60,10 @@ class Outlet(Protocol):
 
 
 class IntakeTally(Struct):
-    """What an intake did; `prices` are single ones, `refused` are batches whose market the ledger does not open."""
+    """What an intake did; `prices` are single ones.
+
+    `refused` are batches whose market the ledger does not open, `left_out` those that came while it was away.
+    """
 
     batches: int = 0
     prices: int = 0
@@ -68,6 +71,7 @@ class IntakeTally(Struct):
     unchanged: int = 0
     unmatched: int = 0
     refused: int = 0
+    left_out: int = 0
     unknown_selections: int = 0
     fixtures_begun: int = 0
     markets_opened: int = 0
@@ -76,14 +80,21 @@ class IntakeTally(Struct):
 class Intake:
     """Takes one feed's batches in, in order."""
 
-    def __init__(self, names: FixtureNames, desk: MarketDesk, outlet: Outlet) -> None:
-        """Publish to `outlet` what `names` and `desk` place."""
+    def __init__(
+        self, names: FixtureNames, desk: MarketDesk, outlet: Outlet, *, is_live: bool = False
+    ) -> None:
+        """Publish to `outlet` what `names` and `desk` place.
+
+        While the ledger is away, a live feed's prices of fixtures and markets that are known go on, and others are left
+        out: newer ones will come. A recording stops with DeskAway instead.
+        """
         self.tally = IntakeTally()
         self.refusals: dict[str, str] = {}
         """Why markets were not opened, by fixture and type."""
         self._names = names
         self._desk = desk
         self._outlet = outlet
+        self._is_live = is_live
         self._markets: dict[Place, KnownMarket] = {}
         self._looked_at: set[UUID] = set()
         self._refused: set[Place] = set()
@@ -92,9 +103,16 @@ class Intake:
     async def take(self, batches: Sequence[QuoteBatch]) -> None:
         """Publish what batches say; what has no fixture or no market is counted."""
         placed = [each for batch in batches if (each := await self._placed(batch))]
-        await self._open_missing(placed)
+        try:
+            await self._open_missing(placed)
+        except DeskAway:
+            if not self._is_live:
+                raise
         for place, batch, _ in placed:
             market = self._markets.get(place)
+            if market is None and place not in self._refused:
+                self._left_out(batch)
+                continue
             if market is None:
                 self._count(batch, "refused")
                 self.tally.refused += 1
@@ -110,7 +128,13 @@ class Intake:
         self.tally.prices += len(batch.quotes)
         meters.feed_batches.add(labels=(batch.event.feed,))
         runners = [name for _, name in batch.selections] if batch.type in RACE_MARKETS else ()
-        found = await self._names.fixture_of(batch.event, runners)
+        try:
+            found = await self._names.fixture_of(batch.event, runners)
+        except DeskAway:
+            if not self._is_live:
+                raise
+            self._left_out(batch)
+            return None
         self.tally.fixtures_begun = self._names.begun
         if found is None:
             self._count(batch, "unmatched")
@@ -144,9 +168,9 @@ class Intake:
 
     async def _learn(self, fixture_id: UUID) -> None:
         """Take the markets that a fixture has already: whoever opened them, prices belong there."""
-        self._looked_at.add(fixture_id)
         for market in await self._desk.markets_of(fixture_id):
             self._markets.setdefault((fixture_id, market.type, market.line), market)
+        self._looked_at.add(fixture_id)
 
     async def _open(self, place: Place, batch: QuoteBatch, found: Found) -> None:
         fixture_id, market_type, line = place
@@ -231,6 +255,10 @@ class Intake:
         untouched = offered - quoted.keys()
         self._offered[batch.bookmaker, market.market_id] = now | untouched
         return tuple(quoted.values())
+
+    def _left_out(self, batch: QuoteBatch) -> None:
+        self._count(batch, "left_out")
+        self.tally.left_out += 1
 
     def _count(self, batch: QuoteBatch, outcome: str) -> None:
         meters.feed_messages.add(labels=(batch.event.feed, outcome))

@@ -34,7 +34,7 @@ from adapters.nats.streams import StreamRefused
 from adapters.telemetry import set_up
 from api.app import VERSION
 from application.feeds import Feed, FeedDenied, FeedHealth
-from application.fixture_names import FixtureNames
+from application.fixture_names import DeskAway, FixtureNames
 from application.intake import Intake
 from fairbook.client import LedgerClient, Refused, ServiceError, service_url
 from fairbook.credentials import NEEDED
@@ -48,7 +48,7 @@ PLAYED, SOME_LEFT_OUT, FAILED = 0, 1, 2
 TOKEN_TTL_SECONDS: Final = 30 * 86_400
 USER: Final = "fairbook-feed"
 CONNECTIONS: Final = 16
-AWAY_PAUSE_SECONDS: Final = 5.0
+STOP_SECONDS: Final = 5.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,6 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         return asyncio.run(_run(console, settings, arguments))
     except (
         *AWAY,
+        DeskAway,
         FeedDenied,
         PublishRefused,
         RecordingError,
@@ -133,7 +134,7 @@ async def _run(console: Console, settings: Settings, arguments: argparse.Namespa
         outlet = await stack.enter_async_context(Publisher(nats_url, settings.streams, "feed"))
         desk = FeedDesk(client)
         names = FixtureNames(feed.name, desk, SystemClock())
-        intake = Intake(names, desk, outlet)
+        intake = Intake(names, desk, outlet, is_live=arguments.action != "replay")
         with Report(console, feed, intake, names) as report:
             if arguments.action == "replay":
                 await _play(feed, intake, report.tick)
@@ -152,7 +153,7 @@ async def _play(feed: Feed, intake: Intake, tick: Callable[[], None]) -> None:
 
 
 async def _read(feed: Feed, intake: Intake, report: Report) -> None:
-    """Read until a signal says stop; prices that come while the ledger is away are left out, the next ones are not."""
+    """Read until a signal says stop, and then wait a little for what is on its way."""
     set_up("fairbook-feed")
     task = asyncio.current_task()
     assert task is not None
@@ -161,14 +162,13 @@ async def _read(feed: Feed, intake: Intake, report: Report) -> None:
         loop.add_signal_handler(number, task.cancel)
     try:
         async for batches in feed.batches():
-            try:
-                await intake.take(batches)
-            except ServiceError as away:
-                report.note(f"{away}; prices of new fixtures are left out meanwhile")
-                await asyncio.sleep(AWAY_PAUSE_SECONDS)
+            await intake.take(batches)
             report.tick()
     except asyncio.CancelledError:
         report.note("stopping")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STOP_SECONDS):
+            await intake.finish()
 
 
 async def _feed(

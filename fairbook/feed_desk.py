@@ -1,7 +1,10 @@
 """The ledger as a feed's intake asks it: over HTTP, with an operator's token."""
 
+import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+import math
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Final, Generic, TypeVar
@@ -10,16 +13,17 @@ from uuid import UUID, uuid5
 import msgspec
 from msgspec import Struct
 
-from application.fixture_names import NAMESPACE, KnownFixture, Sight
+from application.fixture_names import NAMESPACE, DeskAway, KnownFixture, Sight
 from application.intake import KnownMarket, OpeningRefused, line_text
 from domain.commands import Command, OpenMarket, SeeFeedName
 from domain.events import Fixture, MarketType, MatchedBy
 from domain.matching import Confirmed
 from domain.quotes import FeedEvent
-from fairbook.client import LedgerClient, Receipt, Refused
+from fairbook.client import LedgerClient, Receipt, Refused, ServiceError
 
 ID_TAKEN: Final = "id_taken"
 PAGE: Final = 500
+AWAY_SECONDS: Final = 60.0
 
 Item = TypeVar("Item")
 
@@ -79,11 +83,17 @@ class _MarketRow(Struct, frozen=True):
 
 
 class FeedDesk:
-    """Names, fixtures and markets of a running service; raises ServiceError when it stays away."""
+    """Names, fixtures and markets of a running service.
+
+    The client tries for half a minute before it gives a service up; then nobody asks for a while, so that the prices of
+    markets that are known are not held up.
+    """
 
     def __init__(self, client: LedgerClient) -> None:
         """Ask over this client."""
         self._client = client
+        self._away_until = -math.inf
+        self._away = ""
 
     async def fixtures(
         self, starts_after: datetime, starts_before: datetime
@@ -132,7 +142,8 @@ class FeedDesk:
 
     async def see(self, sight: SeeFeedName) -> Sight:
         """Report a feed's name."""
-        return await self._client.command("/v1/feed-names", sight, _key(sight), Sight)
+        with self._reached():
+            return await self._client.command("/v1/feed-names", sight, _key(sight), Sight)
 
     async def markets_of(self, fixture_id: UUID) -> Sequence[KnownMarket]:
         """Give a fixture's markets, the oldest first."""
@@ -152,7 +163,8 @@ class FeedDesk:
     async def open(self, command: OpenMarket) -> None:
         """Open a market, or find it open; raises OpeningRefused."""
         try:
-            await self._client.command("/v1/markets", command, _key(command), Receipt)
+            with self._reached():
+                await self._client.command("/v1/markets", command, _key(command), Receipt)
         except Refused as refused:
             # Ids follow from the fixture: what has it is this market, opened with another kick-off, say.
             if refused.problem.kind != ID_TAKEN:
@@ -162,11 +174,23 @@ class FeedDesk:
         cursor: str | None = None
         while True:
             asked = params if cursor is None else {**params, "cursor": cursor}
-            page = await self._client.read(path, _Page[row], limit=PAGE, **asked)  # type: ignore[valid-type]  # a type at run time
+            with self._reached():
+                page = await self._client.read(path, _Page[row], limit=PAGE, **asked)  # type: ignore[valid-type]  # a type at run time
             for item in page.items:
                 yield item
             if (cursor := page.next_cursor) is None:
                 return
+
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Turn a service that stays away into DeskAway, at once where it was away a moment ago."""
+        if time.monotonic() < self._away_until:
+            raise DeskAway(self._away)
+        try:
+            yield
+        except ServiceError as error:
+            self._away, self._away_until = str(error), time.monotonic() + AWAY_SECONDS
+            raise DeskAway(self._away) from error
 
 
 def _event(row: _NameRow) -> FeedEvent:

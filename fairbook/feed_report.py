@@ -67,12 +67,18 @@ class Report:
     def conclude(self) -> None:
         """Show what was left out, and why."""
         self.note(self._line())
-        health = self._feed.health
+        health, tally = self._feed.health, self._intake.tally
         for reason, count in health.rejections.counts.most_common():
             examples = "; ".join(health.rejections.examples[reason])
             self.note(f"  rejected {count}: {reason} ({examples})")
         for note, count in health.notes.most_common():
             self.note(f"  noted {count}: {note}")
+        if tally.left_out:
+            self.note(f"  left out {tally.left_out}: batches that came while the ledger was away")
+        if tally.unknown_selections:
+            self.note(
+                f"  left out {tally.unknown_selections}: prices of selections that their markets do not have"
+            )
         for market, why in list(self._intake.refusals.items())[:UNMATCHED_SHOWN]:
             self.note(f"  not opened: {market}: {why}")
         unmatched = list(self._names.unmatched.values())

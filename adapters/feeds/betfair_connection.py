@@ -60,10 +60,12 @@ class BetfairConnection:
             TimeoutError: none came in time.
             EOFError: the other side closed the connection.
             OSError: it broke.
-            ValueError: the line has no end.
         """
         async with asyncio.timeout(timeout_seconds):
-            line = await self._reader.readline()
+            try:
+                line = await self._reader.readline()
+            except ValueError as error:
+                raise ConnectionError(f"a line of over {LINE_BYTES_MAX} bytes") from error
         if not line.endswith(b"\n"):
             raise EOFError("connection closed")
         return line
@@ -85,7 +87,11 @@ async def _connected(address: Address) -> tuple[asyncio.StreamReader, asyncio.St
             "\r\n".join([*_connect_head(address, parts.username, parts.password), "", ""]).encode()
         )
         await writer.drain()
-        status_line = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n", 1)[0]
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.LimitOverrunError as error:
+            raise ConnectionError("the proxy's answer has no end") from error
+        status_line = head.split(b"\r\n", 1)[0]
         if status_line.split(b" ")[1:2] != [b"200"]:
             raise ConnectionError(f"the proxy answers {status_line[:80].decode(errors='replace')}")
         if context is not None:

@@ -111,7 +111,7 @@ class BetfairFeed:
                 try:
                     async for batches in self._connection():
                         yield batches
-                except (OSError, EOFError, TimeoutError, ValueError, _Broken) as error:
+                except (OSError, EOFError, TimeoutError, _Broken) as error:
                     said = f"{type(error).__name__.lstrip('_')} {error}".strip()
                     if self._provider.failed(said):
                         # Nobody knows any longer what is offered there.

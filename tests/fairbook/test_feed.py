@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,13 +14,15 @@ import msgspec
 import pytest
 
 from adapters.embedded import EmbeddedServers
+from adapters.embedded.child import Child
 from adapters.embedded.processes import wait_until
+from adapters.feeds.recorded_csv import RecordedCsvFeed
 from adapters.feeds.the_odds_api import Subscription, TheOddsApiFeed
 from adapters.nats.connection import connected
 from adapters.nats.limits import StreamLimits
 from adapters.nats.publisher import Publisher
 from adapters.nats.streams import ODDS, ensure_streams
-from application.fixture_names import FixtureNames
+from application.fixture_names import DeskAway, FixtureNames
 from application.intake import Intake
 from domain.quotes import QuoteMessage, decode_message
 from fairbook.cli import main
@@ -29,7 +32,7 @@ from fairbook.feed_desk import FeedDesk
 from tests.adapters.feeds.clock import HandClock
 from tests.adapters.feeds.provider_server import answers, provider_server, resets
 from tests.conftest import open_temporary_folder
-from tests.service import Client, Service, a_service, token
+from tests.service import CHECKOUT, Client, Service, a_service, token
 
 DATA = Path(os.environ.get("FAIRBOOK_DATA", Path(__file__).parents[2] / "../shared/data"))
 WORLD_CUP = DATA / "odds" / "world_cup_2026_20_books.csv.gz"
@@ -387,6 +390,65 @@ async def test_a_live_feed_goes_through_faults_of_its_provider_into_the_price_st
     assert message.feed == "the-odds-api"
     assert feed.health.success_rate == pytest.approx(1 / 3)
     assert (intake.tally.fixtures_begun, intake.tally.markets_opened) == (1, 1)
+
+
+@pytest.mark.anyio
+async def test_while_the_ledger_is_away_a_live_feed_leaves_new_fixtures_out_and_a_recording_stops(
+    servers: EmbeddedServers, tmp_path: Path
+) -> None:
+    clock = HandClock(datetime.now(UTC))
+    recorded = RecordedCsvFeed(quotes(tmp_path, "A", "B", "0,b,h2h,A,,2").read_bytes(), clock)
+    batches = await anext(recorded.batches())
+    async with (
+        LedgerClient("http://127.0.0.1:1", "token") as client,
+        Publisher(servers.urls.nats, StreamLimits(), "feed") as outlet,
+    ):
+        desk = FeedDesk(client)
+        live = Intake(FixtureNames("recorded", desk, clock), desk, outlet, is_live=True)
+        await live.take(batches)
+        began = asyncio.get_running_loop().time()
+        await live.take(batches)
+        # Nobody waits for a ledger that was away a moment ago.
+        assert asyncio.get_running_loop().time() - began < 0.1
+        assert (live.tally.left_out, live.tally.published) == (2, 0)
+        with pytest.raises(DeskAway, match="did not answer"):
+            await Intake(FixtureNames("recorded", desk, clock), desk, outlet).take(batches)
+
+
+def test_a_live_feed_goes_on_through_an_outage_until_it_is_stopped_and_shows_no_key(
+    service: Service, servers: EmbeddedServers, tmp_path: Path
+) -> None:
+    child = Child("feed", tmp_path / "feed.log")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FAIRBOOK_")}
+    environment = {
+        **kept,
+        "FAIRBOOK_THE_ODDS_API_KEY": "a-secret-key",
+        "HTTPS_PROXY": "http://127.0.0.1:1",
+        "FAIRBOOK_TOKEN": token("operator", "feed"),
+        "NATS_URL": servers.urls.nats,
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "fairbook",
+        "feed",
+        "run",
+        "the-odds-api",
+        "--url",
+        service.url,
+    ]
+    child.start(command, environment, CHECKOUT)
+
+    def failures() -> int:
+        return child.log_file.read_text().count("feed the-odds-api: ConnectError")
+
+    assert wait_until(lambda: failures() >= 2, 30), child.log_tail()
+    child.ask_to_stop()
+    assert wait_until(lambda: child.exit_status is not None, 20)
+    assert child.exit_status == 0
+    said = child.log_file.read_text()
+    assert "stopping" in said
+    assert "a-secret-key" not in said
 
 
 # ---- what stands in the way

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.feeds.pinnacle import PinnacleFeed, PinnacleReader, RecordedPinnacleFeed
+from adapters.feeds.pinnacle import PinnacleFeed, RecordedPinnacleFeed
+from adapters.feeds.pinnacle_reader import PinnacleReader
 from adapters.feeds.provider import Provider
 from application.feeds import FeedDenied, FeedHealth
 from domain.quotes import QuoteBatch

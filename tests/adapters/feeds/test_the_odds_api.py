@@ -18,8 +18,8 @@ from adapters.feeds.the_odds_api import (
     RecordedTheOddsApiFeed,
     Subscription,
     TheOddsApiFeed,
-    TheOddsApiReader,
 )
+from adapters.feeds.the_odds_api_reader import TheOddsApiReader
 from application.feeds import FeedDenied, FeedHealth
 from domain.quotes import QuoteBatch
 from tests.adapters.feeds.clock import BEGINNING, HandClock
