@@ -85,6 +85,13 @@ class Following:
         while told < self.position and behind and client.ended is None:
             upto = self.position
             try:
+                first, last = await self._source.bounds()
+                if told + 1 < first:
+                    self._note(client, behind, "too_old", told)
+                    told = upto
+                    continue
+                if last < upto:
+                    raise LiveUnavailable("the stream was lost, and is being published again")
                 async with contextlib.aclosing(self._source.history(told, upto, words)) as stream:
                     async for facts in stream:
                         for fact in facts:
