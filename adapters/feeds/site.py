@@ -4,6 +4,7 @@ Nothing is disguised: the user agent names fairbook and whom to write to, and th
 Needs the extra `sites` (Playwright) and a Chromium of the system.
 """
 
+import asyncio
 import importlib
 import logging
 import os
@@ -141,6 +142,10 @@ class SiteFeed:
                             yield batches
                         await self._clock.sleep(self._site.interval_seconds)
             except playwright.Error as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # Ctrl-C reaches the browser too, whose end must not hide that we are to stop.
+                    raise asyncio.CancelledError from error
                 # The browser did not start, or is gone: begin another.
                 provider.failed(f"browser: {_first_line(error)}")
                 await provider.turn()
@@ -192,6 +197,9 @@ class SiteFeed:
                     user_agent=self._user_agent,
                     accept_downloads=False,
                     service_workers="block",
+                    handle_sigint=False,
+                    handle_sigterm=False,
+                    handle_sighup=False,
                 )
                 context.set_default_timeout(self._site.timeout_seconds * 1000)
                 await context.route("**/*", lambda route: self._filter(route, robots))

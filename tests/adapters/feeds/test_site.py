@@ -1,5 +1,6 @@
 """A page of prices on this machine, read by the real Chromium."""
 
+import asyncio
 import os
 import signal
 import time
@@ -315,6 +316,27 @@ async def test_a_browser_that_died_is_started_again(bookmaker: Bookmaker) -> Non
         assert await anext(batches)
     assert feed.health.success_rate is not None
     assert feed.health.success_rate < 1
+
+
+@needs_chromium
+async def test_a_feed_stops_when_it_is_told_to_though_its_browser_died_as_well(
+    bookmaker: Bookmaker,
+) -> None:
+    """As Ctrl-C does, which reaches both."""
+    bookmaker.show(a_row())
+    looked = asyncio.Event()
+
+    async def read() -> None:
+        async for _ in a_feed(a_site(bookmaker)).batches():
+            looked.set()
+
+    reading = asyncio.create_task(read())
+    await asyncio.wait_for(looked.wait(), 60)
+    assert _kill_browsers() == 1
+    reading.cancel()
+    done, _ = await asyncio.wait([reading], timeout=20)
+    assert done
+    assert reading.cancelled()
 
 
 def _kill_browsers() -> int:
