@@ -56,6 +56,7 @@ ROUTES: Final = [
     ("GET", "/v1/feed-names", DESK),
     ("POST", "/v1/feed-names", OPERATORS),
     ("POST", f"/v1/feed-names/{X}/match", OPERATORS),
+    ("GET", "/v1/stream?topics=none", ALL),  # no such topic: a stream would not end
     ("GET", "/v1/audit/events?limit=1", AUDITORS),
     ("GET", "/v1/audit/trial-balance", DESK),
     ("GET", "/v1/reports/betting-totals", DESK),
