@@ -88,7 +88,7 @@ class Cells(Struct, frozen=True):
 
 
 class Applied(Struct, frozen=True):
-    """What a batch did: `heard` are the cells whose quote was taken, each once; `changed` those of them with other odds.
+    """What a batch did: `heard` are the cells whose quote was taken, each once; `changed` those of them with other odds or another size.
 
     `late` counts quotes that were older than what the board had, or overtaken within the batch; `refused` marks quotes
     of the batch that nobody can mean.
@@ -221,7 +221,7 @@ class Board:
             if at < self.at[row, column]:
                 late += 1
                 continue
-            changed = odds != self.odds[row, column]
+            changed = odds != self.odds[row, column] or size != self.sizes[row, column]
             heard[row] = bool(changed) or heard.get(row, False)
             self.odds[row, column] = odds
             self.at[row, column] = at
@@ -269,9 +269,13 @@ class Board:
         holds = (self._latest[cells] == numbers) & (at >= self.at.ravel()[cells])
         cells, at, odds = cells[holds], at[holds], odds[holds]
         changed = self.odds.ravel()[cells] != odds
+        if sizes is None:
+            self.sizes.ravel()[cells] = NOT_TOLD
+        else:
+            changed |= self.sizes.ravel()[cells] != sizes[holds]
+            self.sizes.ravel()[cells] = sizes[holds]
         self.odds.ravel()[cells] = odds
         self.at.ravel()[cells] = at
-        self.sizes.ravel()[cells] = NOT_TOLD if sizes is None else sizes[holds]
         columns = columns[holds]
         np.minimum.at(self._oldest, columns, at)
         return Applied(

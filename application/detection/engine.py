@@ -93,6 +93,8 @@ class Engine:
         # Restored opportunities of which no market is known here.
         self._lost: list[str] = []
         self._told_through = 0
+        # By proposition: bets that left no profit in whole money, so that they are not priced over and over.
+        self._unprofitable: dict[str, tuple[tuple[BoardQuote, ...], float]] = {}
         # By proposition: the sequence at which it last opened, and how often at that one.
         self._opened: dict[str, tuple[int, int]] = {}
 
@@ -463,12 +465,17 @@ class Engine:
             and abs(known.value - found.value) <= float(self.thresholds.tolerance)
         ):
             return None
+        quotes = tuple(self.board.quote(*cell) for cell in cells)
+        if self._unprofitable.get(found.key) == (quotes, found.value):
+            return None
         bets = [
-            FoundBet(self.board.quote(*cell), group.types[row], group.back_payoffs(row))
-            for cell, (row, _) in zip(cells, found.cells, strict=True)
+            FoundBet(quote, group.types[row], group.back_payoffs(row))
+            for quote, (row, _) in zip(quotes, found.cells, strict=True)
         ]
         priced = price(found.kind, group.fixture_id, bets, found.shares, self.thresholds, sequence)
+        self._unprofitable.pop(found.key, None)
         if priced is None:
+            self._unprofitable[found.key] = quotes, found.value
             return None if known is None else self._end(found.key, sequence, "limits")
         opportunity_id = known.opportunity_id if known else self._new_id(found.key, sequence)
         self.open[found.key] = Open(opportunity_id, cells, found.value, priced)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from msgspec import Struct
 
 from domain.freshness import MaxAges
+from domain.money import MINOR_DIGITS
 
 
 class BookmakerTerms(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -38,6 +39,21 @@ class Thresholds(Struct, frozen=True, forbid_unknown_fields=True):
     stale_leg_seconds: float = 60.0
     max_ages: MaxAges = MaxAges()
     bookmakers: Mapping[str, BookmakerTerms] = {}
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for numbers that nobody can mean."""
+        if self.currency not in MINOR_DIGITS:
+            raise ValueError(f"currency: {self.currency!r} is not known")
+        shares = {"min_margin": self.min_margin, "tolerance": self.tolerance}
+        if self.max_middle_cost is not None:
+            shares["max_middle_cost"] = self.max_middle_cost
+        for bookmaker, terms in self.bookmakers.items():
+            shares[f"commission of {bookmaker}"] = terms.commission
+        for name, share in shares.items():
+            if not 0 <= share < 1:
+                raise ValueError(f"{name}: {share} is not a share from 0 to below 1")
+        if self.step_minor < 1 or self.max_outlay_minor < 1:
+            raise ValueError("step_minor and max_outlay_minor are at least 1")
 
     def terms(self, bookmaker: str) -> BookmakerTerms:
         """Give a bookmaker's terms, the usual ones where nothing is said."""

@@ -121,6 +121,9 @@ def test_a_size_limits_the_stake_and_a_tiny_one_leaves_nothing() -> None:
     assert [leg.stake_minor for leg in told.opportunity.legs] == [1_000, 1_000]
     [ended] = desk.quote(OU, "c", {"over": "2.2"}, size="0.001")
     assert ended.ended == "limits"
+    assert desk.quote(OU, "c", {"over": "2.2"}, size="0.001") == []
+    [again] = desk.quote(OU, "c", {"over": "2.2"}, size="20")
+    assert again.opportunity is not None
 
 
 def test_what_expires_ends_as_expired_and_what_is_heard_again_opens_anew() -> None:
