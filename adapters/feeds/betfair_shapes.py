@@ -38,6 +38,17 @@ BY_PRIORITY: Final[Mapping[str, tuple[MarketType, tuple[str, ...]]]] = {
     "BOTH_TEAMS_TO_SCORE": ("BTTS", ("yes", "no")),
     "DOUBLE_CHANCE": ("DC", ("home_draw", "draw_away", "home_away")),
 }
+# What runners of a fixed meaning are called, by the beginning of their names in small letters.
+CALLED: Final[Mapping[str, str]] = {
+    "draw": "the draw",
+    "under": "under",
+    "over": "over",
+    "yes": "yes",
+    "no": "no",
+    "home_draw": "home or draw",
+    "draw_away": "draw or away",
+    "home_away": "home or away",
+}
 TOTALS: Final = "OVER_UNDER_"
 TWO_SIDES: Final = 2
 RUNNERS: Final[Mapping[str, MarketType]] = {"WIN": "WIN", "PLACE": "PLACE"}
@@ -126,6 +137,10 @@ def _face(
 ) -> Face:
     if len(runners) != len(order):
         raise Unusable("market has another number of runners than its type")
+    for runner, selection in zip(runners, order, strict=True):
+        # A price under the wrong selection looks like an arbitrage: where names are known they must agree.
+        if runner.name and not runner.name.lower().startswith(CALLED.get(selection, "")):
+            raise Unusable("runners are in another order than Betfair documents")
     return Face(
         market_type,
         line,

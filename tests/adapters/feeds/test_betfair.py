@@ -241,11 +241,27 @@ def test_totals_have_their_line_and_under_comes_first_at_betfair(
 def test_other_markets_of_a_match_follow_betfairs_order(
     market_type: str, ours: str, selections: list[str]
 ) -> None:
-    runners = [runner(at, at, str(at)) for at in range(1, len(selections) + 1)]
+    runners = [runner(at, at) for at in range(1, len(selections) + 1)]
     rc = [{"id": each["id"], "atb": [[each["id"] + 1, 1]]} for each in runners]
     [batch] = match(market_type, runners, rc)
     assert batch.type == ours
     assert [each.selection_id for each in batch.quotes] == selections
+
+
+@pytest.mark.parametrize(
+    ("market_type", "names"),
+    [
+        ("OVER_UNDER_25", ["Over 2.5 Goals", "Under 2.5 Goals"]),
+        ("BOTH_TEAMS_TO_SCORE", ["No", "Yes"]),
+        ("MATCH_ODDS", ["Reds", "The Draw", "Blues"]),
+        ("DOUBLE_CHANCE", ["Home or Draw", "Home or Away", "Draw or Away"]),
+    ],
+)
+def test_runners_whose_names_contradict_their_order_are_never_quoted(
+    market_type: str, names: list[str]
+) -> None:
+    runners = [runner(at, at, name) for at, name in enumerate(names, 1)]
+    assert match(market_type, runners, [{"id": 1, "atb": [[2, 1]]}]) == []
 
 
 def test_an_asian_handicap_market_is_one_of_ours_for_each_line_of_the_home_side() -> None:
