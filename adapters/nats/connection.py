@@ -18,6 +18,7 @@ from nats.js import JetStreamContext
 
 CONNECT_SECONDS: Final = 2
 REQUEST_SECONDS: Final = 5.0
+WATCH_SECONDS: Final = 0.25
 PING_SECONDS: Final = 10
 """A server that leaves two of these unanswered is gone, even where the network says nothing."""
 
@@ -66,9 +67,26 @@ class Connection:
 
     async def closed(self) -> None:
         """Take note that it is lost, and tell who asked to be told."""
+        if self.lost:
+            return
         self.lost = True
         for call in self._when_lost:
             call()
+
+    async def watch(self) -> None:
+        """Notice a loss that nobody reports.
+
+        With something left to send, nats-py fails in its own clearing up: it calls nobody back and leaves its subscriptions'
+        tasks behind.
+        """
+        while not self.client.is_closed:  # noqa: ASYNC110  (see above: it tells nobody)
+            await asyncio.sleep(WATCH_SECONDS)
+        await self.closed()
+
+    def clear_up(self) -> None:
+        """End the tasks that are left behind."""
+        for subscription in list(self.client._subs.values()):  # noqa: SLF001  (see `watch`)
+            subscription._stop_processing()  # noqa: SLF001  (the same)
 
 
 def servers_of(url: str) -> list[str]:
@@ -81,12 +99,15 @@ async def connected(url: str, name: str) -> AsyncIterator[Connection]:
     """Connect to NATS until the block ends; raises one of AWAY when no server takes us."""
     connection = Connection()
     await _connect(connection, url, name)
+    watch = asyncio.create_task(connection.watch(), name=f"watch {name}")
     try:
         yield connection
     finally:
+        watch.cancel()
         # Nothing more to hear from it; what is broken need not be closed in good order.
         with contextlib.suppress(*AWAY):
             await connection.client.close()
+        connection.clear_up()
 
 
 async def _connect(connection: Connection, url: str, name: str) -> None:

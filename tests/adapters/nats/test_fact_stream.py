@@ -7,6 +7,10 @@ import msgspec
 import psycopg
 import pytest
 from nats.js.api import ConsumerConfig, DeliverPolicy, StreamConfig
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from adapters.nats.connection import connected
 from adapters.nats.fact_stream import OMITTED, LedgerStream
@@ -14,12 +18,13 @@ from adapters.nats.streams import LEDGER
 from adapters.postgres.bell import LedgerBell
 from adapters.postgres.leadership import Leadership
 from adapters.postgres.reader import Reader
+from application import outbox_meters
 from application.outbox import OtherLedger, Outbox, StreamMoved, StreamUnavailable
-from domain.actors import Actor
 from domain.commands import Deposit
 from domain.events import Recorded
 from tests.adapters.nats.server import NatsServer, last_sequence, stored, streams
 from tests.application.desk import a_desk, read_log
+from tests.builders import ALICE
 from tests.fairbook.handlers import (
     a_handle_process,
     an_outbox,
@@ -83,17 +88,27 @@ async def test_a_subscriber_resumes_from_any_position(database_url: str, nats_ur
             await subscription.unsubscribe()
 
 
-async def test_a_traced_event_carries_its_trace(database_url: str, nats_url: str) -> None:
+async def test_a_traced_event_carries_its_trace_and_its_publication_is_a_span_of_it(
+    database_url: str, nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    monkeypatch.setattr(outbox_meters, "_tracer", provider.get_tracer("fairbook"))
     async with a_desk(database_url) as desk, an_outbox(database_url, nats_url):
         account = await desk.account()
-        actor = Actor("alice", "trader")
         deposit = Deposit(amount_minor=5, method="card")
-        await desk.ledger.submit(deposit, actor, target=account, trace=TRACE)
+        await desk.ledger.submit(deposit, ALICE, target=account, trace=TRACE)
         await published_up_to(nats_url, 2)
         async with streams(nats_url) as jetstream:
             opened, traced = await stored(jetstream, LEDGER)
+        await published_up_to(nats_url, (await desk.deposit(account, 1))["position"])
     assert "traceparent" not in (opened.header or {})
     assert (traced.header or {})["traceparent"] == TRACE
+    (span,) = spans.get_finished_spans()
+    assert span.name == "publish"
+    assert span.parent is not None
+    assert trace.format_span_id(span.parent.span_id) in TRACE
 
 
 async def test_an_event_larger_than_the_server_lets_through_is_published_without_its_data(
