@@ -4,7 +4,7 @@ import asyncio
 import bz2
 import contextlib
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,7 +13,6 @@ import msgspec
 import pytest
 
 from adapters.feeds.back_off import BackOff
-from adapters.feeds.betfair import MarketNames
 from adapters.feeds.betfair_connection import Address
 from adapters.feeds.betfair_feed import (
     BetfairFeed,
@@ -30,7 +29,7 @@ from application.feeds import FeedDenied, FeedHealth
 from domain.quotes import QuoteBatch
 from tests.adapters.feeds.betfair_lines import change, line, race, runner
 from tests.adapters.feeds.clock import HandClock
-from tests.adapters.feeds.provider_server import answers, provider_server
+from tests.adapters.feeds.provider_server import answers, is_silent, provider_server
 
 pytestmark = pytest.mark.anyio
 DATA = Path(os.environ.get("FAIRBOOK_DATA", Path(__file__).parents[3] / "../shared/data"))
@@ -334,27 +333,26 @@ async def _turn(clock: HandClock) -> None:
         clock.turn(20)
 
 
-class _Known:
-    """A catalogue whose look-up can be ended."""
-
-    async def names(self, market_ids: Any) -> Mapping[str, MarketNames]:
-        await asyncio.sleep(60)
-        return {}
-
-
 async def test_a_look_up_that_hangs_does_not_outlive_the_feed() -> None:
     async def session(stream: Stream) -> None:
         await stream.begin()
-        await stream.say(
-            image(2), line(change("1.2", marketDefinition=race(eventName=None)), ct="SUB_IMAGE")
-        )
+        nameless = change("1.2", marketDefinition=race(eventName=None))
+        await stream.say(image(2), line(nameless), line(ct="HEARTBEAT"))
         await stream.reader.read()
 
-    before = len(asyncio.all_tasks())
-    async with betfair(session) as address:
-        await first(live(address, HandClock(), catalogue=_Known()), 1)
-    await asyncio.sleep(0.05)
-    assert len(asyncio.all_tasks()) == before
+    clock = HandClock()
+    health = FeedHealth("betfair")
+    async with provider_server(is_silent) as server, betfair(session) as address:
+        provider = Provider(health, clock, Random(1))
+        async with PollingClient(server.url, provider) as client:
+            feed = live(address, clock, catalogue=BetfairCatalogue(client, health), health=health)
+            reading = asyncio.create_task(first(feed, 2))
+            await asyncio.wait([reading], timeout=0.5)
+            asking = [each for each in asyncio.all_tasks() if "names" in repr(each.get_coro())]
+            reading.cancel()
+            await asyncio.wait([reading, *asking], timeout=5)
+    assert len(server.requests) == 1
+    assert [each.cancelled() for each in asking] == [True]
 
 
 async def test_the_stream_goes_through_the_environments_proxy(
