@@ -25,7 +25,7 @@ from application.detection.portfolio import (
     worth,
 )
 from application.detection.pricing import FoundBet, key_of, price
-from application.detection.single import FIXTURE_KEY, Found, best_of_all, best_two
+from application.detection.single import Found, best_of_all, best_two
 from application.detection.thresholds import Thresholds
 from domain.board import Applied, Board, BoardQuote, MarketDescription
 from domain.commands import ArbitrageChange
@@ -267,8 +267,7 @@ class Engine:
             if at == _NO_GROUP:
                 self._lost.append(key)
             else:
-                if key.startswith(FIXTURE_KEY):
-                    key = FIXTURE_KEY + self._groups[at].name
+                key = self._groups[at].key(key)
                 self._groups[at].open_keys.add(key)
             self.open[key] = Open(opportunity_id, cells, 1 + float(opportunity.margin), opportunity)
 
@@ -472,7 +471,14 @@ class Engine:
             FoundBet(quote, group.types[row], group.back_payoffs(row))
             for quote, (row, _) in zip(quotes, found.cells, strict=True)
         ]
-        priced = price(found.kind, group.fixture_id, bets, found.shares, self.thresholds, sequence)
+        priced = price(
+            group.fixture_id,
+            bets,
+            found.shares,
+            self.thresholds,
+            sequence,
+            is_middle=found.kind == "middle",
+        )
         self._unprofitable.pop(found.key, None)
         if priced is None:
             self._unprofitable[found.key] = quotes, found.value

@@ -93,6 +93,13 @@ class Group(Struct, eq=False):
             found.append(Found(kind, FIXTURE_KEY + self.name, best.value, best.cells, best.stakes))
         return found
 
+    def key(self, key: str) -> str:
+        """Give a closed form's key as it is, and instead of any other that of the group's portfolio."""
+        known = {middle.key for _, _, middle in self.middles}
+        for each in self.chances.values():
+            known |= {one.key for one in each.alls} | {pair.key for pair in each.pairs}
+        return key if key in known else FIXTURE_KEY + self.name
+
     def back_payoffs(self, row: int) -> tuple[tuple[float, float], ...]:
         """Give what the back of a row's selection pays by state, as (c0, c1), also where the row is a lay."""
         at = self.back_of[row]

@@ -1,29 +1,22 @@
-"""From a set of bets that was found to an opportunity that can be told: whole stakes, what is sure, what to beware of."""
+"""From a set of bets that was found to an opportunity that can be told; the money is `domain.arbitrage`'s."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from decimal import ROUND_FLOOR, Decimal
 from fractions import Fraction
 from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from application.detection.single import FIXTURE_KEY
 from application.detection.thresholds import Thresholds
+from domain.arbitrage import Offer, Situation, price_arbitrage, price_middle
 from domain.board import BoardQuote
-from domain.events import (
-    ArbitrageKind,
-    ArbitrageLeg,
-    ArbitrageWarning,
-    MarketType,
-    Opportunity,
-)
+from domain.events import MarketType, Opportunity
 from domain.money import MINOR_DIGITS
-from domain.stakes import PricedBet, make_book, to_shares, unrounded_margin
+from domain.stakes import PricedBet, to_shares
 
-_MARGIN_PLACES: Final = Decimal("0.000001")
-_HIGH_MARGIN: Final = Fraction(1, 10)
+_WITH_EXTRA_TIME: Final = frozenset({"extra_time"})
 
 
 class FoundBet(Struct, frozen=True):
@@ -35,64 +28,65 @@ class FoundBet(Struct, frozen=True):
 
 
 def key_of(opportunity: Opportunity) -> str:
-    """Name the proposition that an opportunity is about: there is at most one open opportunity for each."""
+    """Name the proposition that an opportunity within one market, or a middle, is about."""
     legs = opportunity.legs
-    markets = list(dict.fromkeys(leg.market_id for leg in legs))
+    first, last = legs[0].market_id, legs[-1].market_id
     match opportunity.kind:
         case "back_lay":
-            return f"back_lay:{markets[0]}:{legs[0].selection_id}"
+            return f"back_lay:{first}:{legs[0].selection_id}"
         case "middle":
-            return f"middle:{markets[0]}:{markets[-1]}"
-        case "two_way" | "n_way" if all(leg.side == "back" for leg in legs):
-            return f"market:{markets[0]}"
+            return f"middle:{first}:{last}"
         case _:
-            return f"{FIXTURE_KEY}{opportunity.fixture_id}"
+            return f"market:{first}" if all(leg.side == "back" for leg in legs) else ""
 
 
 def price(
-    kind: ArbitrageKind,
     fixture_id: UUID,
     found: Sequence[FoundBet],
     shares: Sequence[float] | None,
     thresholds: Thresholds,
     sequence: int,
+    *,
+    is_middle: bool,
 ) -> Opportunity | None:
     """Price bets exactly; None when whole stakes under the limits leave no profit, or the margin is too small.
 
     `shares` are those of the money at risk, as a linear programme found them; None where each bet is to return the same
     if it wins, as the closed forms have it.
     """
-    bets = [_bet(each, thresholds) for each in found]
-    exact = to_shares(shares) if shares is not None else _even(bets)
-    margin = unrounded_margin(bets, exact)
-    is_middle = kind == "middle"
-    if not is_middle and (margin <= 0 or margin < Fraction(thresholds.min_margin)):
-        return None
-    book = make_book(bets, exact, thresholds.max_outlay_minor)
-    if book is None or (book.guaranteed_minor <= 0 and not is_middle):
-        return None
-    return Opportunity(
-        kind=kind,
+    offers = [_offer(each, thresholds) for each in found]
+    newest = max(offer.quoted_at for offer in offers)
+    situation = Situation(
         fixture_id=fixture_id,
-        legs=tuple(
-            ArbitrageLeg(
-                bookmaker=each.quote.bookmaker,
-                market_id=each.quote.market_id,
-                selection_id=each.quote.selection_id,
-                side=each.quote.side,
-                odds=each.quote.odds,
-                stake_minor=stake,
-                quoted_at=each.quote.at,
-            )
-            for each, stake in zip(found, book.stakes_minor, strict=True)
-        ),
+        total_minor=thresholds.max_outlay_minor,
         currency=thresholds.currency,
-        outlay_minor=book.outlay_minor,
-        guaranteed_profit_minor=book.guaranteed_minor,
-        margin=_rounded(margin),
-        warnings=_warnings(found, margin, thresholds),
+        now=newest,
+        max_ages=thresholds.max_ages,
         expires_at=min(_expiry(each.quote, thresholds) for each in found),
         sequence=sequence,
+    )
+    if is_middle:
+        middle = price_middle((offers[0], offers[1]), situation)
+        return middle[0] if middle else None
+    exact = to_shares(shares) if shares is not None else _even([offer.bet for offer in offers])
+    priced = price_arbitrage(offers, exact, situation)
+    if priced is None or priced.margin < thresholds.min_margin:
+        return None
+    apart = newest - min(offer.quoted_at for offer in offers)
+    if apart.total_seconds() > thresholds.stale_leg_seconds and "stale_leg" not in priced.warnings:
+        return replace(priced, warnings=(*priced.warnings, "stale_leg"))
+    return priced
+
+
+def _offer(found: FoundBet, thresholds: Thresholds) -> Offer:
+    quote = found.quote
+    return Offer(
+        market_id=quote.market_id,
+        selection_id=quote.selection_id,
+        quoted_at=quote.at,
+        bet=_bet(found, thresholds),
+        # A two-way winner counts extra time, the other markets end with the ninety minutes.
+        rules=_WITH_EXTRA_TIME if found.type == "ML" else frozenset(),
     )
 
 
@@ -124,27 +118,6 @@ def _even(bets: Sequence[PricedBet]) -> tuple[Fraction, ...]:
     weights = [1 / max(bet.returns()) for bet in bets]
     total = sum(weights)
     return tuple(weight / total for weight in weights)
-
-
-def _rounded(margin: Fraction) -> Decimal:
-    exact = Decimal(margin.numerator) / Decimal(margin.denominator)
-    return exact.quantize(_MARGIN_PLACES, rounding=ROUND_FLOOR)
-
-
-def _warnings(
-    found: Sequence[FoundBet], margin: Fraction, thresholds: Thresholds
-) -> tuple[ArbitrageWarning, ...]:
-    warnings: list[ArbitrageWarning] = []
-    if margin > _HIGH_MARGIN:
-        warnings.append("margin_over_10_percent")
-    times = [each.quote.at for each in found]
-    if (max(times) - min(times)).total_seconds() > thresholds.stale_leg_seconds:
-        warnings.append("stale_leg")
-    types = {each.type for each in found}
-    if "ML" in types and len(types) > 1:
-        # A two-way winner counts extra time, the other markets end with the ninety minutes.
-        warnings.append("rules_differ")
-    return tuple(warnings)
 
 
 def _expiry(quote: BoardQuote, thresholds: Thresholds) -> datetime:

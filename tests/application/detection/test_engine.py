@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from application.detection.thresholds import BookmakerTerms, Thresholds
+from domain.board import MarketDescription
 from domain.events import Side
 from domain.freshness import MaxAges
 from domain.ids import derived_id
@@ -195,6 +196,22 @@ def test_a_restored_engine_goes_on_under_the_same_ids_and_tells_nothing_twice() 
     assert again.settle(2) == []
     [ended] = again.apply(message(OU, "b", {"under": "1.5"}), 3, NOW)
     assert (ended.opportunity_id, ended.ended) == (opened.opportunity_id, "price_moved")
+
+
+@pytest.mark.parametrize(("of", "side"), [(market("DC"), "back"), (X2, "lay")])
+def test_a_portfolio_within_one_market_is_the_same_one_after_a_restart(
+    of: MarketDescription, side: Side
+) -> None:
+    desk = Desk(engine_of([of]))
+    for bookmaker, selection in zip("abc", of.selections, strict=True):
+        desk.quote(of, bookmaker, {selection: "1.6" if side == "back" else "2.9"}, side=side)
+    [opened] = desk.told
+    assert opened.opportunity is not None
+    assert opened.opportunity.kind == "n_way"
+    again = engine_of([of])
+    again.restore(board_rows(desk.engine), {opened.opportunity_id: opened.opportunity}, 3)
+    assert again.settle(3) == []
+    assert again.open.keys() == desk.engine.open.keys()
 
 
 def test_a_restored_opportunity_that_the_prices_do_not_hold_any_more_is_ended() -> None:
