@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from application import meters
-from application.live.client import Client
+from application.live.client import Client, price_key
 from application.live.following import Following
 from application.live.messages import Message, Price, message, one_line, resync, snapshot_message
 from application.live.source import LiveUnavailable, Source, TooManyStreams, Views
@@ -223,8 +223,9 @@ class Hub:
         try:
             if is_prices(topic):
                 price = Price.read(body, received)
+                key = price_key(topic, price)
                 for client in takers:
-                    client.add_price(topic, price)
+                    client.add_price(key, price)
             else:
                 line = one_line(body)
                 for client in takers:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from application.live.source import Fact
 from application.live.topics import where_to_read
-from domain.quotes import QuoteLine, QuoteMessage, decode_message, encode_message
+from domain.quotes import QuoteMessage, decode_message, encode_message
 
 
 class Message(Struct, frozen=True, gc=False):
@@ -101,36 +101,39 @@ def whose(fact: Fact) -> tuple[UUID, str | None]:
 
 
 class Price(Struct, frozen=True, gc=False, eq=False):
-    """A bookmaker's message of prices, and its JSON; `received` is a monotonic time."""
+    """A bookmaker's message of prices, and its JSON; `lines` are the (selection, side) that it tells the prices of.
+
+    `received` is a monotonic time.
+    """
 
     message: QuoteMessage
     body: bytes
     received: float
+    lines: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, told: QuoteMessage, body: bytes, received: float) -> "Price":
+        """Make it of a message and its JSON."""
+        return cls(told, body, received, frozenset([(q.selection_id, q.side) for q in told.quotes]))
 
     @classmethod
     def read(cls, body: bytes, received: float) -> "Price":
         """Read what was published; raises ValueError when it is malformed."""
         told = decode_message(body)
         # A line of an event stream ends at a line break, and JSON may hold some between its words.
-        return cls(told, encode_message(told) if b"\n" in body or b"\r" in body else body, received)
+        one_line = encode_message(told) if b"\n" in body or b"\r" in body else body
+        return cls.of(told, one_line, received)
 
-    def without(self, lines: set[tuple[str, str]]) -> "Price | None":
+    def without(self, lines: frozenset[tuple[str, str]]) -> "Price | None":
         """Give what is left without these (selection, side); None when nothing is."""
-        left = tuple(line for line in self.message.quotes if _line_key(line) not in lines)
-        if len(left) == len(self.message.quotes):
-            return self
-        if not left:
+        if self.lines <= lines:
             return None
+        if self.lines.isdisjoint(lines):
+            return self
+        quotes = self.message.quotes
+        left = tuple(line for line in quotes if (line.selection_id, line.side) not in lines)
         told = replace(self.message, quotes=left)
-        return Price(told, encode_message(told), self.received)
-
-    def lines(self) -> set[tuple[str, str]]:
-        """Give the (selection, side) that it tells the prices of."""
-        return {_line_key(line) for line in self.message.quotes}
-
-
-def _line_key(line: QuoteLine) -> tuple[str, str]:
-    return line.selection_id, line.side
+        return Price.of(told, encode_message(told), self.received)
 
 
 def coalesced(waiting: Sequence[Price], price: Price) -> tuple[Price, ...]:
@@ -145,8 +148,8 @@ def coalesced(waiting: Sequence[Price], price: Price) -> tuple[Price, ...]:
         if new is not None and new.message.at < earlier.message.at:
             # It was overtaken on its way.
             kept.append(earlier)
-            new = new.without(earlier.lines())
-        elif (rest := earlier.without(price.lines())) is not None:
+            new = new.without(earlier.lines)
+        elif (rest := earlier.without(price.lines)) is not None:
             kept.append(rest)
     return (*kept, new) if new is not None else tuple(kept)
 

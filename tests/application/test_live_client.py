@@ -19,6 +19,7 @@ from application.live.client import (
     PRICES_MAX,
     SIGNALS_MAX,
     Client,
+    price_key,
 )
 from application.live.messages import Message, Price, coalesced, message
 from application.live.wheel import STEP_SECONDS, Wheel
@@ -62,6 +63,10 @@ async def next_of(client: Client) -> list[Message]:
     async with asyncio.timeout(5):
         await client.ready()
     return client.take()
+
+
+def add(client: Client, topic: str, told: Price) -> None:
+    client.add_price(price_key(topic, told), told)
 
 
 def data(each: Message) -> Any:
@@ -144,13 +149,13 @@ async def test_what_comes_together_goes_out_together_and_the_rest_a_tenth_of_a_s
     None
 ):
     client = a_client()
-    client.add_price(TOPIC, price(1))
-    client.add_price(TOPIC, price(1, bookmaker="c"))
+    add(client, TOPIC, price(1))
+    add(client, TOPIC, price(1, bookmaker="c"))
     (first,) = await next_of(client)
     assert [each["bookmaker"] for each in data(first)["prices"]] == ["b", "c"]
     begun = asyncio.get_running_loop().time()
     for number in range(50):
-        client.add_price(TOPIC, price(number, [("home", Decimal(2) + number)]))
+        add(client, TOPIC, price(number, [("home", Decimal(2) + number)]))
     (second,) = await next_of(client)
     waited = asyncio.get_running_loop().time() - begun
     assert waited >= FLUSH_SECONDS - 2 * STEP_SECONDS
@@ -159,9 +164,9 @@ async def test_what_comes_together_goes_out_together_and_the_rest_a_tenth_of_a_s
 
 async def test_a_note_goes_out_at_once_and_brings_nothing_else_forward() -> None:
     client = a_client()
-    client.add_price(TOPIC, price(1))
+    add(client, TOPIC, price(1))
     await next_of(client)
-    client.add_price(TOPIC, price(2))
+    add(client, TOPIC, price(2))
     client.say(message("pong"))
     assert [each.type for each in await next_of(client)] == ["pong"]
     assert [each.type for each in await next_of(client)] == ["odds"]
@@ -170,7 +175,7 @@ async def test_a_note_goes_out_at_once_and_brings_nothing_else_forward() -> None
 async def test_prices_wait_for_the_snapshot_that_they_follow() -> None:
     client = a_client()
     client.expect_snapshots(1)
-    client.add_price(TOPIC, price(1))
+    add(client, TOPIC, price(1))
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await client.ready()
@@ -189,8 +194,8 @@ async def test_a_slow_client_loses_its_oldest_prices_and_is_told_of_which_topics
     client = a_client()
     for number in range(PRICES_MAX + 5):
         topic = f"odds.fixture.{UUID(int=number // 1_000)}"
-        client.add_price(topic, price(1, market_id=UUID(int=number)))
-    client.add_price(f"odds.fixture.{UUID(int=0)}", price(2, market_id=UUID(int=7)))
+        add(client, topic, price(1, market_id=UUID(int=number)))
+    add(client, f"odds.fixture.{UUID(int=0)}", price(2, market_id=UUID(int=7)))
     taken = await next_of(client)
     assert taken[0].type == "resync"
     assert data(taken[0])["topics"] == [f"odds.fixture.{UUID(int=0)}"]
@@ -199,7 +204,7 @@ async def test_a_slow_client_loses_its_oldest_prices_and_is_told_of_which_topics
     assert len(told) == PRICES_MAX
     assert str(UUID(int=0)) not in told
     assert told.count(str(UUID(int=7))) == 1
-    client.add_price(TOPIC, price(3))
+    add(client, TOPIC, price(3))
     assert [each.type for each in await next_of(client)] == ["odds"], "it is told once"
 
 
@@ -266,7 +271,7 @@ async def test_facts_are_told_in_order_and_none_is_dropped() -> None:
 
 async def test_what_is_left_is_not_told() -> None:
     client = a_client()
-    client.add_price(TOPIC, price(1))
+    add(client, TOPIC, price(1))
     client.add_signal("value", b"1", 0.0)
     client.add_fact(fact(1), 0.0)
     client.forget([TOPIC, "bets"])
