@@ -94,6 +94,8 @@ def a_handle_process(*names: str, **variables: str) -> Iterator[HandleProcess]:
     finally:
         if running.process.poll() is None:
             running.kill()
+        elif running.process.stderr is not None and not running.process.stderr.closed:
+            print(f"it ended by itself: {running.process.communicate()[1].decode()}")
 
 
 @contextlib.asynccontextmanager
