@@ -25,11 +25,19 @@ class Quote(Struct):
 
 
 class PlainEngine:
-    """Quotes by fixture, market, and (selection, side, bookmaker)."""
+    """Quotes by fixture, market, and (selection, side, bookmaker).
+
+    Without `whole_fixture` it looks through the price's own market only, which is all that the checks it makes need.
+    """
 
     def __init__(
-        self, markets: tuple[MarketDescription, ...], commissions: dict[str, float]
+        self,
+        markets: tuple[MarketDescription, ...],
+        commissions: dict[str, float],
+        *,
+        whole_fixture: bool,
     ) -> None:
+        self._whole_fixture = whole_fixture
         self._markets = {str(each.market_id): each for each in markets}
         self._commissions = commissions
         self._fixtures: dict[str, dict[str, dict[tuple[str, Side, str], Quote]]] = {}
@@ -52,6 +60,9 @@ class PlainEngine:
         if known is not None and known.at > quote.at:
             return
         quotes[market_id][key] = quote
+        if not self._whole_fixture:
+            self._scan(market, quotes[market_id])
+            return
         for other_id, its in quotes.items():
             self._scan(self._markets[other_id], its)
 
