@@ -46,7 +46,10 @@ def centre(returns: Floats, start: Floats, bound: float) -> Floats | None:
         gradient = scaled.sum(axis=0) - _STATE_WEIGHT / prices
         hessian = scaled.T @ scaled
         hessian.flat[:: states + 1] += _STATE_WEIGHT / prices**2
-        both = np.linalg.solve(hessian, np.stack([gradient, ones], axis=1))
+        try:
+            both = np.linalg.solve(hessian, np.stack([gradient, ones], axis=1))
+        except np.linalg.LinAlgError:
+            return None
         step = both[:, 1] * (both[:, 0].sum() / both[:, 1].sum()) - both[:, 0]
         decrement = float(-gradient @ step)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -10,7 +10,6 @@ from typing import Final
 from uuid import UUID
 
 import numpy as np
-from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
@@ -24,13 +23,13 @@ from application.detection.portfolio import (
     search,
     worth,
 )
-from application.detection.pricing import FoundBet, key_of, price
+from application.detection.pricing import key_of
 from application.detection.single import Found, best_of_all, best_two
+from application.detection.telling import Open, Teller
 from application.detection.thresholds import Thresholds
 from domain.board import Applied, Board, BoardQuote, MarketDescription
 from domain.commands import ArbitrageChange
 from domain.events import ArbitrageEnd, Opportunity
-from domain.ids import derived_id
 from domain.quotes import QuoteMessage
 from domain.refusals import LimitExceeded, Refusal
 
@@ -46,15 +45,6 @@ _THOUSAND: Final = 1000.0
 _NO_GROUP: Final = -1
 
 
-class Open(Struct, frozen=True):
-    """An opportunity that was told and has not ended; `value` is what its bets guarantee per unit at risk."""
-
-    opportunity_id: UUID
-    cells: tuple[tuple[int, int], ...]
-    value: float
-    opportunity: Opportunity
-
-
 class Engine:
     """Keeps the board and, by group of markets, the proof that there is nothing to find in it, or what there is.
 
@@ -65,7 +55,7 @@ class Engine:
     def __init__(self, thresholds: Thresholds, solver: Solver) -> None:
         self.thresholds = thresholds
         self.board = Board(thresholds.max_ages)
-        self.open: dict[str, Open] = {}
+        self._teller = Teller(thresholds, self.board)
         self.not_compared: dict[UUID, str] = {}
         self.programmes = 0
         self._solver = solver
@@ -93,10 +83,11 @@ class Engine:
         # Restored opportunities of which no market is known here.
         self._lost: list[str] = []
         self._told_through = 0
-        # By proposition: bets that left no profit in whole money, so that they are not priced over and over.
-        self._unprofitable: dict[str, tuple[tuple[BoardQuote, ...], float]] = {}
-        # By proposition: the sequence at which it last opened, and how often at that one.
-        self._opened: dict[str, tuple[int, int]] = {}
+
+    @property
+    def open(self) -> dict[str, Open]:
+        """Opportunities that were told and have not ended, by proposition."""
+        return self._teller.open
 
     # ---- markets
 
@@ -227,7 +218,7 @@ class Engine:
         """Tell what has become of restored opportunities: call it when all messages that come again have come."""
         self._make_groups()
         self._told_through = 0
-        changes = [self._end(key, sequence, "not_open") for key in self._lost]
+        changes = [self._teller.end(key, sequence, "not_open") for key in self._lost]
         self._lost.clear()
         for name in sorted(self._pending):
             group = self._groups[self._group_index[name]]
@@ -241,7 +232,7 @@ class Engine:
         """Look at a group whatever its proof says."""
         group.proven = False
         self._look(group, None, alert=True)
-        return self._tell(group, sequence, reason)
+        return self._teller.tell(group, self._takes_bets, sequence, reason)
 
     def restore(
         self,
@@ -327,7 +318,7 @@ class Engine:
                 # The newest quote of the fixture may have made others too old.
                 alert = True
             self._look(group, markets, alert=alert)
-            changes += self._tell(group, sequence, reason)
+            changes += self._teller.tell(group, self._takes_bets, sequence, reason)
         return changes
 
     def _take_odds(self, rows: Ints, columns: Ints) -> Floats:
@@ -365,6 +356,9 @@ class Engine:
         if group.proven and group.portfolio is None and self._still_proven(group, odds, least):
             return
         group.portfolio = None
+        # Should the programme fail, the next quote finds a group without a proof.
+        group.proven = False
+        self._trigger[group.rows] = _ALWAYS
         root = relax(self._solver, group.bets, odds)
         self.programmes += 1
         least = self._floor
@@ -438,62 +432,3 @@ class Engine:
                 found = best_two(bets, odds[bets.rows[0]], odds[bets.rows[1]], 1 - float(cost))
                 # One that costs nothing is an arbitrage, and is found as such.
                 group.middle_found[at] = found if found and found.value <= 1 else None
-
-    # ---- how it is told
-
-    def _tell(self, group: Group, sequence: int, reason: ArbitrageEnd) -> list[ArbitrageChange]:
-        """Compare what a group holds with what was told of it."""
-        holds = {found.key: found for found in group.found()}
-        changes: list[ArbitrageChange] = []
-        for key in sorted(group.open_keys - holds.keys()):
-            closed = not all(self._takes_bets[row] for row, _ in self.open[key].cells)
-            changes.append(self._end(key, sequence, "not_open" if closed else reason))
-        for _, found in sorted(holds.items()):
-            change = self._tell_one(group, found, sequence)
-            if change is not None:
-                changes.append(change)
-        group.open_keys = {key for key in holds if key in self.open}
-        return changes
-
-    def _tell_one(self, group: Group, found: Found, sequence: int) -> ArbitrageChange | None:
-        cells = tuple((int(group.rows[row]), column) for row, column in found.cells)
-        known = self.open.get(found.key)
-        if (
-            known is not None
-            and set(known.cells) == set(cells)
-            and abs(known.value - found.value) <= float(self.thresholds.tolerance)
-        ):
-            return None
-        quotes = tuple(self.board.quote(*cell) for cell in cells)
-        if self._unprofitable.get(found.key) == (quotes, found.value):
-            return None
-        bets = [
-            FoundBet(quote, group.types[row], group.back_payoffs(row))
-            for quote, (row, _) in zip(quotes, found.cells, strict=True)
-        ]
-        priced = price(
-            group.fixture_id,
-            bets,
-            found.shares,
-            self.thresholds,
-            sequence,
-            is_middle=found.kind == "middle",
-        )
-        self._unprofitable.pop(found.key, None)
-        if priced is None:
-            self._unprofitable[found.key] = quotes, found.value
-            return None if known is None else self._end(found.key, sequence, "limits")
-        opportunity_id = known.opportunity_id if known else self._new_id(found.key, sequence)
-        self.open[found.key] = Open(opportunity_id, cells, found.value, priced)
-        return ArbitrageChange(opportunity_id, sequence, opportunity=priced)
-
-    def _end(self, key: str, sequence: int, reason: ArbitrageEnd) -> ArbitrageChange:
-        return ArbitrageChange(self.open.pop(key).opportunity_id, sequence, ended=reason)
-
-    def _new_id(self, key: str, sequence: int) -> UUID:
-        """Name an opportunity after its proposition and the message at which it opened, so that every run names it so."""
-        last, times = self._opened.get(key, (sequence, 0))
-        times = times + 1 if last == sequence else 1
-        self._opened[key] = (sequence, times)
-        again = f":{times}" if times > 1 else ""
-        return derived_id(f"arbitrage:{key}:{sequence}{again}")

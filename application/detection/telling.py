@@ -1,0 +1,100 @@
+"""What is told of opportunities: that they opened, changed, ended; each under one id for as long as it lasts."""
+
+from uuid import UUID
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from application.detection.group import Group
+from application.detection.pricing import FoundBet, price
+from application.detection.single import Found
+from application.detection.thresholds import Thresholds
+from domain.board import Board, BoardQuote
+from domain.commands import ArbitrageChange
+from domain.events import ArbitrageEnd, Opportunity
+from domain.ids import derived_id
+
+Bools = NDArray[np.bool_]
+
+
+class Open(Struct, frozen=True):
+    """An opportunity that was told and has not ended; `value` is what its bets guarantee per unit at risk."""
+
+    opportunity_id: UUID
+    cells: tuple[tuple[int, int], ...]
+    value: float
+    opportunity: Opportunity
+
+
+class Teller:
+    """Compares what groups hold with what was told of them; `open` are the opportunities told and not ended, by proposition."""
+
+    def __init__(self, thresholds: Thresholds, board: Board) -> None:
+        self.open: dict[str, Open] = {}
+        self._thresholds = thresholds
+        self._board = board
+        # By proposition: bets that left no profit in whole money, so that they are not priced over and over.
+        self._unprofitable: dict[str, tuple[tuple[BoardQuote, ...], float]] = {}
+        # By proposition: the sequence at which it last opened, and how often at that one.
+        self._opened: dict[str, tuple[int, int]] = {}
+
+    def tell(
+        self, group: Group, takes_bets: Bools, sequence: int, reason: ArbitrageEnd
+    ) -> list[ArbitrageChange]:
+        """Tell what has become of a group's opportunities; `takes_bets`, by row, says which markets are open."""
+        holds = {found.key: found for found in group.found()}
+        changes: list[ArbitrageChange] = []
+        for key in sorted(group.open_keys - holds.keys()):
+            closed = not all(takes_bets[row] for row, _ in self.open[key].cells)
+            changes.append(self.end(key, sequence, "not_open" if closed else reason))
+        for _, found in sorted(holds.items()):
+            change = self._tell_one(group, found, sequence)
+            if change is not None:
+                changes.append(change)
+        group.open_keys = {key for key in holds if key in self.open}
+        return changes
+
+    def _tell_one(self, group: Group, found: Found, sequence: int) -> ArbitrageChange | None:
+        cells = tuple((int(group.rows[row]), column) for row, column in found.cells)
+        known = self.open.get(found.key)
+        if (
+            known is not None
+            and set(known.cells) == set(cells)
+            and abs(known.value - found.value) <= float(self._thresholds.tolerance)
+        ):
+            return None
+        quotes = tuple(self._board.quote(*cell) for cell in cells)
+        if self._unprofitable.get(found.key) == (quotes, found.value):
+            return None
+        bets = [
+            FoundBet(quote, group.types[row], group.back_payoffs(row))
+            for quote, (row, _) in zip(quotes, found.cells, strict=True)
+        ]
+        priced = price(
+            group.fixture_id,
+            bets,
+            found.shares,
+            self._thresholds,
+            sequence,
+            is_middle=found.kind == "middle",
+        )
+        self._unprofitable.pop(found.key, None)
+        if priced is None:
+            self._unprofitable[found.key] = quotes, found.value
+            return None if known is None else self.end(found.key, sequence, "limits")
+        opportunity_id = known.opportunity_id if known else self._new_id(found.key, sequence)
+        self.open[found.key] = Open(opportunity_id, cells, found.value, priced)
+        return ArbitrageChange(opportunity_id, sequence, opportunity=priced)
+
+    def end(self, key: str, sequence: int, reason: ArbitrageEnd) -> ArbitrageChange:
+        """Tell that an opportunity is gone."""
+        return ArbitrageChange(self.open.pop(key).opportunity_id, sequence, ended=reason)
+
+    def _new_id(self, key: str, sequence: int) -> UUID:
+        """Name an opportunity after its proposition and the message at which it opened, so that every run names it so."""
+        last, times = self._opened.get(key, (sequence, 0))
+        times = times + 1 if last == sequence else 1
+        self._opened[key] = (sequence, times)
+        again = f":{times}" if times > 1 else ""
+        return derived_id(f"arbitrage:{key}:{sequence}{again}")
