@@ -11,7 +11,16 @@ import msgspec
 
 from benchmarks.report import RESULTS, Finding, Report, print_table, run, say
 
-NAMES: Final = ("place_bets", "rebuild", "history", "memory", "startup", "telemetry", "writers")
+NAMES: Final = (
+    "place_bets",
+    "odds",
+    "rebuild",
+    "history",
+    "memory",
+    "startup",
+    "telemetry",
+    "writers",
+)
 
 
 def main() -> int:
