@@ -28,8 +28,11 @@ class Arbitrage(Struct, frozen=True):
     is_open: bool = True
 
     def change(self, opportunity: Opportunity) -> ArbitrageChanged | None:
-        """Note its new shape; None when it is closed for good, or has been this far already."""
-        if not self.is_open or opportunity.sequence <= self.sequence:
+        """Note its new shape; None when it is closed for good, has been further already, or has this shape.
+
+        It may change where it was last seen: a price can expire without a message.
+        """
+        if not self.is_open or opportunity.sequence < self.sequence or opportunity == self.latest:
             return None
         return ArbitrageChanged(opportunity=opportunity)
 

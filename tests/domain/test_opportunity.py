@@ -39,9 +39,14 @@ def test_a_newer_shape_changes_it() -> None:
     assert given_arbitrage().change(opportunity(11, "0.02")) == changed(11, "0.02")
 
 
-@pytest.mark.parametrize("sequence", [9, 10])
-def test_a_shape_that_is_known_or_older_changes_nothing(sequence: int) -> None:
-    assert given_arbitrage().change(opportunity(sequence, "0.02")) is None
+@pytest.mark.parametrize(("sequence", "margin"), [(9, "0.02"), (10, "0.01")])
+def test_a_shape_that_is_known_or_older_changes_nothing(sequence: int, margin: str) -> None:
+    assert given_arbitrage().change(opportunity(sequence, margin)) is None
+
+
+def test_it_may_change_where_it_was_last_seen() -> None:
+    later = opportunity(10, "0.02")
+    assert given_arbitrage().change(later) == ArbitrageChanged(opportunity=later)
 
 
 def test_the_best_margin_outlives_worse_ones() -> None:
