@@ -7,7 +7,7 @@ from typing import Any, Final
 from benchmarks import report
 from benchmarks.report import Finding, Outcome, say
 
-SECTIONS: Final = ("engine", "live_clients")
+SECTIONS: Final = ("engine", "signals", "live_clients")
 """Modules of this folder, each with a `measure(short)`: the table of this benchmark is theirs, one below the other."""
 
 
