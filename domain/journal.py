@@ -35,14 +35,14 @@ def postings(event: Event) -> tuple[Posting, ...]:
     All of them concern the account in whose stream the event stands.
     """
     match event:
+        case StakeReserved():  # nearly all of them
+            return _to_play(event.amount_minor, event.currency)
         case FundsDeposited(amount_minor=amount, currency=currency, method=method):
             return (
                 Posting("customer_available", amount, currency),
                 Posting("external", -amount, currency, method),
             )
         case FundsReserved(amount_minor=amount, currency=currency):
-            return _to_play(amount, currency)
-        case StakeReserved(amount_minor=amount, currency=currency):
             return _to_play(amount, currency)
         case FundsReleased(amount_minor=amount, currency=currency):
             return _to_play(-amount, currency)
