@@ -107,13 +107,16 @@ async def list_accounts(
     request: Asked,
     desk: NamedDependency[Desk],
     owner: FromQuery[str | None] = None,
+    overdrawn: FromQuery[bool | None] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
     after: After = None,
 ) -> Page[Balance]:
     """List accounts: a trader's own, anyone's for the other roles."""
     await desk.fresh("balances", after)
-    return await balances.page(desk.db, owner_seen_by(request.user, owner), limit, cursor)
+    return await balances.page(
+        desk.db, owner_seen_by(request.user, owner), limit, cursor, overdrawn=overdrawn
+    )
 
 
 @get("/accounts/{account_id:uuid}", responses=responses(404, 422))
@@ -139,6 +142,7 @@ async def read_account(
         in_play_minor=then.in_play_minor,
         version=then.version,
         position=then.position,
+        overdrawn=then.available_minor < 0,
     )
 
 

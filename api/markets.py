@@ -1,10 +1,11 @@
-"""Markets: open, suspend, resume, close, declare the result, follow the settlement."""
+"""Markets: open, suspend, resume, close, declare the result or take it back, follow the settlement."""
 
+from typing import Annotated
 from uuid import UUID
 
-from litestar import Response, get, post
+from litestar import Response, delete, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from api.auth import only
 from api.desk import After, Asked, Cursor, Desk, Key, Limit
@@ -12,10 +13,12 @@ from api.problems import responses, responses_to_body
 from api.times import StartsAfter, instant
 from application.answers import MarketChanged, NewMarket
 from domain.commands import (
+    PRINTABLE,
     CloseMarket,
     DeclareResult,
     OpenMarket,
     ResumeMarket,
+    RollBackResult,
     SuspendMarket,
 )
 from domain.refusals import MarketNotFound
@@ -24,6 +27,15 @@ from read_models.db import Page
 from read_models.exposure import MarketExposure
 from read_models.markets import Market, SettlementRow, ShownStatus
 
+Reason = Annotated[
+    str | None,
+    QueryParameter(
+        min_length=1,
+        max_length=200,
+        pattern=PRINTABLE,
+        description="Why, for whoever reads the log",
+    ),
+]
 _LIFECYCLE = responses_to_body(404, 409, 422)
 
 
@@ -102,8 +114,26 @@ async def declare_result(
     desk: NamedDependency[Desk],
     key: Key = None,
 ) -> Response[MarketChanged]:
-    """Say how a market ended; settlement starts by itself."""
+    """Say how a market ended, or correct what was said; settlement starts by itself."""
     return await desk.command(request, data, key, MarketChanged, target=market_id, status=202)
+
+
+@delete(
+    "/markets/{market_id:uuid}/result",
+    status_code=202,
+    opt=only("operator"),
+    responses=responses(404, 409, 422),
+)
+async def roll_back_result(
+    request: Asked,
+    market_id: FromPath[UUID],
+    desk: NamedDependency[Desk],
+    reason: Reason = None,
+    key: Key = None,
+) -> Response[MarketChanged]:
+    """Take a market's result back: what it settled is open again, and the market stays closed for bets."""
+    command = RollBackResult(reason=reason)
+    return await desk.command(request, command, key, MarketChanged, target=market_id, status=202)
 
 
 @get("/markets", responses=responses(422))
@@ -171,6 +201,7 @@ ROUTES = [
     resume_market,
     close_market,
     declare_result,
+    roll_back_result,
     list_markets,
     read_market,
     read_settlement,

@@ -34,8 +34,8 @@ class OpenWork(Protocol):
     async def leads(self) -> bool:
         """Tell whether this process is the one that settles; the others stand by."""
 
-    async def unsettled_markets(self, limit: int) -> Sequence[tuple[UUID, int]]:
-        """Give markets with a result and no completed settlement, each with the result's position."""
+    async def unsettled_markets(self, limit: int) -> Sequence[tuple[UUID, int, int, int]]:
+        """Give markets to be settled: each with its last change's position, its generation, and how far that is done."""
 
     async def open_bets(
         self, market_id: UUID, after: int, limit: int
@@ -52,7 +52,7 @@ class SettlementProcess:
     def __init__(self, ledger: Ledger, work: OpenWork) -> None:
         self._ledger = ledger
         self._work = work
-        self._completed: dict[UUID, None] = {}
+        self._completed: dict[tuple[UUID, int], None] = {}
 
     async def run(self) -> None:
         """Work until cancelled; a fault is logged and tried again."""
@@ -76,36 +76,44 @@ class SettlementProcess:
         due = await self._work.unsettled_markets(MARKETS_DUE)
         places = asyncio.Semaphore(MARKETS_AT_ONCE)
 
-        async def in_its_place(market_id: UUID, result_position: int) -> bool:
+        async def in_its_place(
+            market_id: UUID, result_position: int, generation: int, after: int
+        ) -> bool:
             async with places:
-                return await self._try_settle(market_id, result_position)
+                return await self._try_settle(market_id, result_position, generation, after)
 
         # The view of markets needs a moment to show what this process has just completed.
-        todo = [in_its_place(*each) for each in due if each[0] not in self._completed]
+        todo = [in_its_place(*each) for each in due if (each[0], each[2]) not in self._completed]
         return sum(await asyncio.gather(*todo))
 
-    async def _try_settle(self, market_id: UUID, result_position: int) -> bool:
+    async def _try_settle(
+        self, market_id: UUID, result_position: int, generation: int, after: int
+    ) -> bool:
         """Settle one market; what stops it is logged, tried again later, and holds up no other market."""
         try:
-            return await self._settle(market_id, result_position)
+            return await self._settle(market_id, result_position, generation, after)
         except (LogUnavailable, Unavailable, Overloaded) as error:
             _log.warning("settlement of market %s waits: %s", market_id, type(error).__name__)
         except Exception:  # noqa: BLE001  one market's fault must not hold up the others
             _log.exception("settlement of market %s failed and will be tried again", market_id)
         return False
 
-    async def _settle(self, market_id: UUID, result_position: int) -> bool:
+    async def _settle(
+        self, market_id: UUID, result_position: int, generation: int, last: int
+    ) -> bool:
         # No bet on the market is younger than its result, so the view of bets needs to be no fresher.
         if not await self._work.bets_seen(result_position, FRESH_SECONDS):
             _log.warning("the view of bets is behind; market %s waits", market_id)
             return False
-        last = 0
         while bets := await self._work.open_bets(market_id, last, PAGE_BETS):
-            due = SettleBets(bet_ids=[bet_id for bet_id, _ in bets])
-            await self._ledger.submit(due, SETTLER, target=market_id)
             last = bets[-1][1]
-        await self._ledger.submit(CompleteSettlement(), SETTLER, target=market_id)
+            due = SettleBets(
+                bet_ids=[bet_id for bet_id, _ in bets], generation=generation, after=last
+            )
+            await self._ledger.submit(due, SETTLER, target=market_id)
+        done = CompleteSettlement(generation=generation)
+        await self._ledger.submit(done, SETTLER, target=market_id)
         if len(self._completed) >= REMEMBERED_MARKETS:
             self._completed.clear()
-        self._completed[market_id] = None
+        self._completed[market_id, generation] = None
         return True

@@ -13,11 +13,19 @@ from domain.events import (
     FundsPaidOut,
     FundsReleased,
     FundsReserved,
+    StakeReopened,
     StakeReserved,
+    StakeResettled,
     StakeSettled,
 )
 from domain.money import MAX_FUNDS_MINOR, check_currency
-from domain.refusals import AccountNotFound, Forbidden, InsufficientFunds, LimitExceeded
+from domain.refusals import (
+    AccountNotFound,
+    AccountOverdrawn,
+    Forbidden,
+    InsufficientFunds,
+    LimitExceeded,
+)
 
 AccountEvent = (
     AccountOpened
@@ -27,6 +35,8 @@ AccountEvent = (
     | FundsReleased
     | StakeReserved
     | StakeSettled
+    | StakeResettled
+    | StakeReopened
 )
 
 
@@ -34,7 +44,8 @@ class Account(Struct, frozen=True, gc=False):
     """State of an account; money in minor units of `currency`.
 
     `promised_minor` is the sum of what its open bets can return: with the funds it stays within MAX_FUNDS_MINOR, so
-    that no settlement can overflow a balance.
+    that no first settlement can overflow a balance. What a corrected result adds or takes asks for no room: available
+    funds may go below zero by it (the account is overdrawn), or above that bound.
     """
 
     account_id: UUID
@@ -89,6 +100,10 @@ class Account(Struct, frozen=True, gc=False):
 
     def _check_available(self, amount_minor: int) -> None:
         if amount_minor > self.available_minor:
+            if self.available_minor < 0:
+                raise AccountOverdrawn(
+                    f"{-self.available_minor} is owed since a result was corrected (minor units): deposit it first"
+                )
             raise InsufficientFunds(
                 f"{amount_minor} is needed, {self.available_minor} is available (minor units)"
             )
@@ -129,6 +144,18 @@ class Account(Struct, frozen=True, gc=False):
                     available_minor=available + event.return_minor,
                     in_play_minor=in_play - event.stake_minor,
                     promised_minor=self.promised_minor - event.potential_return_minor,
+                )
+            case StakeResettled():
+                return replace(
+                    self, version=version, available_minor=available + event.difference_minor
+                )
+            case StakeReopened():
+                return replace(
+                    self,
+                    version=version,
+                    available_minor=available - event.return_minor,
+                    in_play_minor=in_play + event.stake_minor,
+                    promised_minor=self.promised_minor + event.potential_return_minor,
                 )
             case FundsDeposited():
                 return replace(

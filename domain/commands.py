@@ -26,9 +26,9 @@ from domain.money import AmountMinor
 MAX_BATCH = 8_000
 MAX_QUOTES = 10_000
 
-_PRINTABLE = r"^[^\x00-\x1f\x7f]+$(?!\n)"
-Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PRINTABLE)]
-Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=_PRINTABLE)]
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$(?!\n)"
+Text = Annotated[str, Meta(min_length=1, max_length=200, pattern=PRINTABLE)]
+Slug = Annotated[str, Meta(min_length=1, max_length=100, pattern=PRINTABLE)]
 Instant = Annotated[datetime, Meta(tz=True)]
 Points = Annotated[int, Meta(ge=0, le=10_000)]
 
@@ -170,10 +170,20 @@ class SelectionResultBody(Command, frozen=True, kw_only=True):
 
 
 class DeclareResult(Command, frozen=True, kw_only=True):
-    """Say how the target market ended: by selection, or by the score that decides it."""
+    """Say how the target market ended: by selection, or by the score that decides it.
+
+    Asked again it corrects what was said before. `partial`: some selections only; the others keep what they have.
+    """
 
     results: Annotated[list[SelectionResultBody], Meta(min_length=1, max_length=500)] | None = None
     score: ScoreBody | None = None
+    partial: bool = False
+
+
+class RollBackResult(Command, frozen=True, kw_only=True):
+    """Take the target market's result back: what it settled is open again, and the market stays closed for bets."""
+
+    reason: Text | None = None
 
 
 # ---- bets
@@ -282,10 +292,17 @@ class RecordArbitrages(Command, frozen=True, kw_only=True):
 
 
 class SettleBets(Command, frozen=True, kw_only=True):
-    """Settle those of these bets that are open, by the target market's declared result."""
+    """Bring these bets to what the results say now: settled, settled otherwise, open again, or as they are.
+
+    `generation` is the target market's that the caller works on, `after` the position of the last of these bets.
+    """
 
     bet_ids: list[UUID]
+    generation: int = 1
+    after: int = 0
 
 
 class CompleteSettlement(Command, frozen=True, kw_only=True):
-    """End the target market's settlement: no open bet is left."""
+    """End the target market's settlement: every bet that touches it was visited in this generation."""
+
+    generation: int = 1

@@ -252,6 +252,29 @@ class StakeSettled(Event, frozen=True, kw_only=True):
     currency: str
 
 
+class StakeResettled(Event, frozen=True, kw_only=True):
+    """A settled bet returns another amount: `difference_minor` is added to what is available, or taken from it.
+
+    Only this and StakeReopened may take the available funds below zero.
+    """
+
+    topic = "account.stake_resettled"
+    bet_id: UUID
+    difference_minor: int
+    currency: str
+
+
+class StakeReopened(Event, frozen=True, kw_only=True):
+    """A settlement was rolled back: the bet's stake is in play again, and its return is taken back."""
+
+    topic = "account.stake_reopened"
+    bet_id: UUID
+    stake_minor: int
+    return_minor: int
+    potential_return_minor: int
+    currency: str
+
+
 class WithdrawalRequested(Event, frozen=True, kw_only=True):
     """The owner of an account asked for money to be paid out."""
 
@@ -305,6 +328,29 @@ class BetSettled(Event, frozen=True, kw_only=True):
     currency: str
 
 
+class BetResettled(Event, frozen=True, kw_only=True):
+    """A settled bet ended otherwise, by a corrected result: `difference_minor` is what it returns more, or less."""
+
+    topic = "bet.resettled"
+    account_id: UUID
+    status: SettledStatus
+    results: tuple[SelectionResult, ...]
+    stake_minor: int
+    return_minor: int
+    difference_minor: int
+    currency: str
+
+
+class BetReopened(Event, frozen=True, kw_only=True):
+    """A settled bet is undecided again, because a result was rolled back; `return_minor` is taken back."""
+
+    topic = "bet.reopened"
+    account_id: UUID
+    stake_minor: int
+    return_minor: int
+    currency: str
+
+
 class MarketOpened(Event, frozen=True, kw_only=True):
     """A proposition on a fixture is offered; `line` is the total for OU, the home handicap for AH."""
 
@@ -339,27 +385,50 @@ class MarketClosed(Event, frozen=True, kw_only=True):
 
 
 class ResultDeclared(Event, frozen=True, kw_only=True):
-    """How every selection of the market ended; `score` is what it was derived from, if it was."""
+    """How the market's selections ended, all that is known; `score` is what it was derived from, if it was.
+
+    A later one takes the place of an earlier one. `partial`: selections without a result are undecided. `generation`
+    counts the changes of what the market's bets are settled by.
+    """
 
     topic = "market.result_declared"
+    version = 2  # of 2: generation, partial
     results: tuple[SelectionResult, ...]
     score: Score | None = None
+    generation: int = 1
+    partial: bool = False
+
+
+class ResultRolledBack(Event, frozen=True, kw_only=True):
+    """The market has no result any more, and stays closed for bets: what it settled is undecided again."""
+
+    topic = "market.result_rolled_back"
+    generation: int
+    reason: str | None = None
 
 
 class SettlementProgressed(Event, frozen=True, kw_only=True):
-    """One transaction's worth of the market's bets was settled."""
+    """One transaction's worth of the market's bets was visited, in the order of their placing, up to position `after`.
+
+    `totals` say what it changed: a reopened bet counts -1 with its stake and return, a resettled one 0 with the difference.
+    """
 
     topic = "settlement.progressed"
+    version = 2  # of 2: generation, after
     market_id: UUID
     totals: tuple[SettlementTotal, ...]
+    generation: int = 1
+    after: int = 0
 
 
 class SettlementCompleted(Event, frozen=True, kw_only=True):
-    """No open bet touches the market any more; `totals` are of the whole settlement."""
+    """Every bet that touches the market was visited in this generation; `totals` are of all its settlement so far."""
 
     topic = "settlement.completed"
+    version = 2  # of 2: generation
     market_id: UUID
     totals: tuple[SettlementTotal, ...]
+    generation: int = 1
 
 
 class OddsSnapshotTaken(Event, frozen=True, kw_only=True):
@@ -425,16 +494,21 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     FundsReleased,
     StakeReserved,
     StakeSettled,
+    StakeResettled,
+    StakeReopened,
     WithdrawalRequested,
     WithdrawalCompleted,
     WithdrawalRejected,
     BetPlaced,
     BetSettled,
+    BetResettled,
+    BetReopened,
     MarketOpened,
     MarketSuspended,
     MarketResumed,
     MarketClosed,
     ResultDeclared,
+    ResultRolledBack,
     SettlementProgressed,
     SettlementCompleted,
     OddsSnapshotTaken,

@@ -17,6 +17,7 @@ from domain.events import (
     MarketType,
     Pricing,
     ResultDeclared,
+    ResultRolledBack,
     Score,
     Selection,
     SelectionResult,
@@ -36,8 +37,15 @@ from domain.scores import results_from_score
 from domain.settlement import check_settles
 from domain.times import check_time
 
-MarketEvent = MarketOpened | MarketSuspended | MarketResumed | MarketClosed | ResultDeclared
-MarketStatus = Literal["open", "suspended", "closed", "resulted"]
+MarketEvent = (
+    MarketOpened
+    | MarketSuspended
+    | MarketResumed
+    | MarketClosed
+    | ResultDeclared
+    | ResultRolledBack
+)
+MarketStatus = Literal["open", "suspended", "closed", "part_resulted", "resulted"]
 
 LINE_TYPES = ("OU", "AH", "SPREAD")
 LINE_STEP = Decimal("0.25")
@@ -46,7 +54,10 @@ MAX_LINE = Decimal(10_000)
 
 
 class Market(Struct, frozen=True):
-    """State of a market; `results` holds every selection's result once it is declared."""
+    """State of a market; `results` holds the results that stand now, by selection, and `score` where they come from.
+
+    `generation` counts the changes of what its bets are settled by: 0 before the first result.
+    """
 
     market_id: UUID
     version: int
@@ -58,6 +69,8 @@ class Market(Struct, frozen=True):
     limits: MarketLimits | None
     status: MarketStatus = "open"
     results: dict[str, SelectionResult] = {}
+    score: Score | None = None
+    generation: int = 0
 
     def check_takes(self, selection_id: str, stake_minor: int, return_minor: int) -> None:
         """Refuse a bet that this market does not take as it stands."""
@@ -89,11 +102,16 @@ class Market(Struct, frozen=True):
         return MarketClosed()
 
     def declare(
-        self, results: tuple[SelectionResult, ...] | None, score: Score | None
+        self,
+        results: tuple[SelectionResult, ...] | None,
+        score: Score | None,
+        *,
+        partial: bool = False,
     ) -> ResultDeclared:
-        """Say how the market ended, selection by selection or by the score that decides it."""
-        if self.status == "resulted":
-            raise ResultAlreadyDeclared
+        """Say how the market ended, selection by selection or by the score that decides it; again, to correct it.
+
+        With `partial` the results may be of some selections: the others keep theirs, or stay undecided.
+        """
         if score is not None and results is None:
             results = results_from_score(self.type, self.line, self.selections, self.fixture, score)
         elif results is None or score is not None:
@@ -104,11 +122,26 @@ class Market(Struct, frozen=True):
                 raise SelectionNotInMarket(f"the market has no selection {selection_id!r}")
         if len(set(named)) != len(named):
             raise InvalidInput("a selection is named twice", field="results")
-        if missing := sorted(self.selections.keys() - set(named)):
-            raise ResultNotDerivable(f"no result for {', '.join(missing)}")
         for result in results:
             check_settles(result)
-        return ResultDeclared(results=results, score=score)
+        if partial:
+            known = self.results | {result.selection_id: result for result in results}
+            results = tuple(known[each] for each in self.selections if each in known)
+        missing = sorted(self.selections.keys() - {result.selection_id for result in results})
+        if missing and not partial:
+            raise ResultNotDerivable(f"no result for {', '.join(missing)}")
+        if {result.selection_id: result for result in results} == self.results and (
+            score == self.score
+        ):
+            raise ResultAlreadyDeclared
+        return ResultDeclared(
+            results=results, score=score, generation=self.generation + 1, partial=bool(missing)
+        )
+
+    def roll_back(self, reason: str | None) -> ResultRolledBack:
+        """Take the result back: the market has none, and stays closed for bets."""
+        self._check_status("resulted", "part_resulted")
+        return ResultRolledBack(generation=self.generation + 1, reason=reason)
 
     def _check_status(self, *allowed: MarketStatus) -> None:
         if self.status not in allowed:
@@ -139,8 +172,23 @@ class Market(Struct, frozen=True):
             case MarketClosed():
                 return replace(self, version=version, status="closed")
             case ResultDeclared():
-                results = {result.selection_id: result for result in event.results}
-                return replace(self, version=version, status="resulted", results=results)
+                return replace(
+                    self,
+                    version=version,
+                    status="part_resulted" if event.partial else "resulted",
+                    results={result.selection_id: result for result in event.results},
+                    score=event.score,
+                    generation=event.generation,
+                )
+            case ResultRolledBack():
+                return replace(
+                    self,
+                    version=version,
+                    status="closed",
+                    results={},
+                    score=None,
+                    generation=event.generation,
+                )
             case MarketOpened():
                 raise ValueError("a market opens once")
             case _:

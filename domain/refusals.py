@@ -90,16 +90,12 @@ class WithdrawalNotPending(Conflict):
     """The withdrawal has already been completed or rejected."""
 
 
-class BetAlreadySettled(Conflict):
-    """The bet has already been settled."""
-
-
 class MarketStateConflict(Conflict):
     """The market's state does not allow this step."""
 
 
 class ResultAlreadyDeclared(Conflict):
-    """A result has already been declared for this market."""
+    """This very result has already been declared for this market."""
 
 
 class IdempotencyKeyReused(Refusal):
@@ -108,6 +104,10 @@ class IdempotencyKeyReused(Refusal):
 
 class InsufficientFunds(Refusal):
     """The account's available funds do not cover this."""
+
+
+class AccountOverdrawn(Refusal):
+    """A corrected result has taken the account below zero: it takes no bets and no withdrawals."""
 
 
 class LimitExceeded(Refusal):

@@ -7,6 +7,8 @@ deducted from odds in `domain.deductions`: a bet's return is its stake times a s
 from decimal import Decimal
 from fractions import Fraction
 
+from msgspec import Struct
+
 from domain.events import Leg, Result, SelectionResult, SettledStatus
 from domain.money import round_half_up
 from domain.refusals import InvalidInput, ResultNotDerivable
@@ -20,6 +22,14 @@ VOID_FACTOR: dict[Result, Fraction] = {
     "half_lost": Fraction(1, 2),
 }
 WINNING: frozenset[Result] = frozenset({"won", "half_won"})
+
+
+class Outcome(Struct, frozen=True, gc=False):
+    """How a bet ended: `return_minor` includes the stake, `results` are in the order of its legs."""
+
+    status: SettledStatus
+    return_minor: int
+    results: tuple[SelectionResult, ...]
 
 
 def check_settles(result: SelectionResult) -> None:

@@ -1,13 +1,21 @@
-"""The settlement of one market: a stream of its own that counts what has been settled and ends when all is."""
+"""The settlement of one market: a stream of its own that says how far each generation of results has been settled."""
 
 from collections.abc import Iterable
-from typing import Self, assert_never
+from typing import Self, assert_never, cast
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.events import BetSettled, SettlementCompleted, SettlementProgressed, SettlementTotal
+from domain.bet import BetChange
+from domain.events import (
+    BetReopened,
+    BetResettled,
+    BetSettled,
+    SettlementCompleted,
+    SettlementProgressed,
+    SettlementTotal,
+)
 from domain.ids import derived_id
 from domain.refusals import MarketStateConflict
 
@@ -20,47 +28,74 @@ def settlement_id(market_id: UUID) -> UUID:
 
 
 class Settling(Struct, frozen=True):
-    """State of a market's settlement; version 0 means that nothing has been settled yet."""
+    """State of a market's settlement; version 0 means that nothing has been settled yet.
+
+    `generation` is the market's that is or was settled last, `after` the position of the last bet that was visited in
+    it. `totals` are of all generations: what the bets that this settlement has settled return as they stand now.
+    """
 
     version: int
     totals: tuple[SettlementTotal, ...] = ()
     completed: bool = False
+    generation: int = 0
+    after: int = 0
 
-    def progress(self, market_id: UUID, settled: Iterable[BetSettled]) -> SettlementProgressed:
-        """Count one transaction's settled bets."""
-        if self.completed:
-            raise MarketStateConflict("the market's settlement is completed")
+    def progress(
+        self, market_id: UUID, changed: Iterable[BetChange], generation: int, after: int
+    ) -> SettlementProgressed | None:
+        """Count one transaction's bets; None when it changed nothing and went no further."""
+        totals = add_totals((), (_total(bet) for bet in changed))
+        known = self.after if generation == self.generation else 0
+        if self.completed and generation == self.generation:
+            if totals:
+                raise MarketStateConflict("this generation of the market's settlement is completed")
+            return None
+        if not totals and after <= known:
+            return None
         return SettlementProgressed(
-            market_id=market_id, totals=add_totals((), _total_each(settled))
+            market_id=market_id, totals=totals, generation=generation, after=max(after, known)
         )
 
-    def complete(self, market_id: UUID) -> SettlementCompleted:
-        """End the settlement; whoever asks has made sure that no open bet is left."""
-        if self.completed:
-            raise MarketStateConflict("the market's settlement is completed")
-        return SettlementCompleted(market_id=market_id, totals=self.totals)
+    def complete(self, market_id: UUID, generation: int) -> SettlementCompleted | None:
+        """End a generation; whoever asks has visited every bet. None when it has ended already."""
+        if self.completed and generation == self.generation:
+            return None
+        return SettlementCompleted(market_id=market_id, totals=self.totals, generation=generation)
 
     @classmethod
     def start(cls, _: UUID, event: SettlingEvent) -> Self:
         """Begin the state with the stream's first event."""
-        return cls(version=1, totals=event.totals, completed=isinstance(event, SettlementCompleted))
+        before = cls(version=0)
+        return cast("Self", before.evolve(event))
 
     def evolve(self, event: SettlingEvent) -> "Settling":
         """Give the state after `event`; decides nothing."""
         match event:
             case SettlementProgressed():
-                return replace(
-                    self, version=self.version + 1, totals=add_totals(self.totals, event.totals)
+                return Settling(
+                    version=self.version + 1,
+                    totals=add_totals(self.totals, event.totals),
+                    generation=event.generation,
+                    after=event.after,
                 )
             case SettlementCompleted():
-                return replace(self, version=self.version + 1, completed=True)
+                return replace(
+                    self, version=self.version + 1, completed=True, generation=event.generation
+                )
             case _:
                 assert_never(event)
 
 
-def _total_each(settled: Iterable[BetSettled]) -> Iterable[SettlementTotal]:
-    for bet in settled:
-        yield SettlementTotal(bet.currency, 1, bet.stake_minor, bet.return_minor)
+def _total(bet: BetChange) -> SettlementTotal:
+    match bet:
+        case BetSettled():
+            return SettlementTotal(bet.currency, 1, bet.stake_minor, bet.return_minor)
+        case BetResettled():
+            return SettlementTotal(bet.currency, 0, 0, bet.difference_minor)
+        case BetReopened():
+            return SettlementTotal(bet.currency, -1, -bet.stake_minor, -bet.return_minor)
+        case _:
+            assert_never(bet)
 
 
 def add_totals(

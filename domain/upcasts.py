@@ -18,6 +18,9 @@ def _same(data: Data) -> Data:
 UPCASTS: Final[dict[tuple[str, int], Callable[[Data], Data]]] = {
     ("market.opened", 1): _same,
     ("odds.snapshot_taken", 1): _same,
+    ("market.result_declared", 1): _same,
+    ("settlement.progressed", 1): _same,
+    ("settlement.completed", 1): _same,
 }
 ALIASES: Final[dict[str, str]] = {}
 

@@ -106,7 +106,7 @@ class _Work:
     async def leads(self) -> bool:
         return await self._leadership.held()
 
-    async def unsettled_markets(self, limit: int) -> Sequence[tuple[UUID, int]]:
+    async def unsettled_markets(self, limit: int) -> Sequence[tuple[UUID, int, int, int]]:
         return await markets.unsettled(self._reader, limit)
 
     async def open_bets(

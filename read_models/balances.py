@@ -12,7 +12,10 @@ from read_models.projection import ACCOUNT_EVENTS, Batch, Change, Projection, co
 
 
 class Balance(Struct, frozen=True):
-    """An account; money in minor units of `currency`, `position` and `version` of its last event."""
+    """An account; money in minor units of `currency`, `position` and `version` of its last event.
+
+    `overdrawn`: a corrected result has taken what is available below zero; it takes no bets and no withdrawals.
+    """
 
     account_id: UUID
     owner: str
@@ -23,10 +26,12 @@ class Balance(Struct, frozen=True):
     in_play_minor: int
     version: int
     position: int
+    overdrawn: bool
 
 
 _SELECT = """
-SELECT account_id, owner, currency, name, held_at, available_minor, in_play_minor, version, position
+SELECT account_id, owner, currency, name, held_at, available_minor, in_play_minor, version, position,
+       available_minor < 0
 FROM balances"""
 
 
@@ -38,17 +43,27 @@ async def get(db: Db, account_id: UUID) -> Balance | None:
 
 
 async def page(
-    db: Db, owner: str | None = None, limit: int = 100, cursor: str | None = None
+    db: Db,
+    owner: str | None = None,
+    limit: int = 100,
+    cursor: str | None = None,
+    *,
+    overdrawn: bool | None = None,
 ) -> Page[Balance]:
-    """Give the accounts of an owner, or of all, in the order of their ids."""
+    """Give the accounts of an owner, or of all, in the order of their ids; those that are `overdrawn`, or are not."""
     after = decode_cursor(cursor, tuple[UUID])
     where = ["true"]
     if owner is not None:
         where.append("owner = %(owner)s")
+    if (
+        overdrawn is not None
+    ):  # no index: it would have to hear of every movement, and this is a rare question
+        where.append("(available_minor < 0) = %(overdrawn)s")
     if after:
         where.append("account_id > %(after)s")
     sql = query(_SELECT, where, "ORDER BY account_id LIMIT %(limit)s")
     parameters = {"owner": owner, "after": after and after[0], "limit": limit + 1}
+    parameters["overdrawn"] = overdrawn
     rows = await db.rows(sql, parameters, Balance)
     return page_of(rows, limit, lambda row: (row.account_id.bytes,))
 

@@ -11,13 +11,14 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.bet import BetStatus
+from domain.bet import BetChange, BetStatus
 from domain.events import (
     AccountOpened,
     BetKind,
     BetPlaced,
-    BetSettled,
+    BetReopened,
     Leg,
+    Recorded,
     Result,
     SelectionResult,
     Side,
@@ -25,7 +26,7 @@ from domain.events import (
 from read_models import closing
 from read_models.closing import LegTaken
 from read_models.db import Db, Page, decode_cursor, page_of, query
-from read_models.projection import Batch, Change, Projection, columns, over
+from read_models.projection import SETTLEMENTS, Batch, Change, Projection, columns, over
 
 
 class BetLeg(Struct, frozen=True):
@@ -264,10 +265,10 @@ _OPEN_ACCOUNT = over(
 )
 _SETTLE = over(
     """
-    UPDATE bets b SET status = e.status, return_minor = e.returned, settled_at = e.at,
+    UPDATE bets b SET status = e.status, return_minor = e.returned::bigint, settled_at = e.at::timestamptz,
                       results = string_to_array(e.results, ' ')
     FROM {} AS e(bet_id, status, returned, at, results) WHERE b.bet_id = e.bet_id""",
-    *("uuid", "text", "bigint", "timestamptz", "text"),
+    *("uuid", "text", "text", "text", "text"),
 )
 
 
@@ -282,15 +283,8 @@ def _changes(batch: Batch) -> Iterable[Change]:
     if batch.placed:
         yield from _place(batch)
     if batch.settled:
-        yield (
-            _SETTLE,
-            columns(
-                [
-                    (r.stream_id, event.status, event.return_minor, r.at, _words(event.results))
-                    for r, event, _ in batch.settled
-                ]
-            ),
-        )
+        last = {recorded.stream_id.int: (recorded, event) for recorded, event, _ in batch.settled}
+        yield _SETTLE, columns([_settled(*each) for each in last.values()])
 
 
 def _place(batch: Batch) -> Iterable[Change]:
@@ -332,6 +326,13 @@ def _further(legs: Sequence[Leg]) -> str:
     return msgspec.json.encode(legs[1:]).decode()
 
 
+def _settled(recorded: Recorded, event: BetChange) -> tuple[Any, ...]:
+    if isinstance(event, BetReopened):
+        return recorded.stream_id, "open", None, None, None
+    words = _words(event.results)
+    return recorded.stream_id, event.status, str(event.return_minor), str(recorded.at), words
+
+
 def _words(results: Iterable[SelectionResult]) -> str:
     return " ".join([result.result for result in results])
 
@@ -341,7 +342,7 @@ PROJECTION = Projection(
     tables=("bets", "bets_further_legs", "bets_accounts"),
     create=_CREATE,
     index=_INDEX,
-    follows=(BetPlaced, BetSettled),
+    follows=(BetPlaced, *SETTLEMENTS),
     glances_at=(AccountOpened,),
     changes=_changes,
 )

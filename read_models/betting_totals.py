@@ -7,15 +7,16 @@ from typing import Any
 
 from msgspec import Struct
 
-from domain.events import BetPlaced, BetSettled
+from domain.events import BetPlaced
 from read_models.db import Db, Page, decode_cursor, page_of, query
-from read_models.projection import Batch, Change, Group, Projection, columns, over
+from read_models.projection import SETTLEMENTS, Batch, Change, Group, Projection, columns, over
 
 
 class DayTotals(Struct, frozen=True):
     """One day (UTC) in one currency, sport and market type; money in minor units.
 
-    `bets` and `stake_minor` count bets on the day they were placed, the others on the day they were settled;
+    `bets` and `stake_minor` count bets on the day they were placed, the others on the day they were settled; what a
+    corrected result changes counts on the day of the correction, with the difference only, which may be negative;
     `result_minor` is the settled stakes less what was returned. A bet with several legs has the sport of its first
     leg, and its kind in place of the market type.
     """
@@ -120,6 +121,6 @@ PROJECTION = Projection(
     name="betting_totals",
     tables=("betting_totals",),
     create=_CREATE,
-    follows=(BetPlaced, BetSettled),
+    follows=(BetPlaced, *SETTLEMENTS),
     changes=_changes,
 )

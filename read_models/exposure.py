@@ -7,10 +7,19 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import BetPlaced, BetSettled
+from domain.events import BetPlaced
 from read_models import markets
 from read_models.db import Db
-from read_models.projection import Batch, Change, Group, Projection, StreamKey, columns, over
+from read_models.projection import (
+    SETTLEMENTS,
+    Batch,
+    Change,
+    Group,
+    Projection,
+    StreamKey,
+    columns,
+    over,
+)
 
 
 class SettledSums(Struct, frozen=True):
@@ -206,6 +215,6 @@ PROJECTION = Projection(
     name="exposure",
     tables=("exposure",),
     create=_CREATE,
-    follows=(BetPlaced, BetSettled),
+    follows=(BetPlaced, *SETTLEMENTS),
     changes=_changes,
 )

@@ -24,6 +24,7 @@ from domain.events import (
     Recorded,
     Result,
     ResultDeclared,
+    ResultRolledBack,
     Score,
     Selection,
     SelectionResult,
@@ -33,9 +34,18 @@ from domain.events import (
     Terms,
 )
 from read_models.db import Db, Page, decode_cursor, page_of, query
-from read_models.projection import Batch, Change, Projection, StreamKey, columns, over
+from read_models.projection import (
+    SETTLEMENTS,
+    Batch,
+    Change,
+    Projection,
+    StreamKey,
+    columns,
+    over,
+)
 
-ShownStatus = Literal["open", "suspended", "closed", "resulted", "settled"]
+ShownStatus = Literal["open", "suspended", "closed", "part_resulted", "resulted", "settled"]
+"""`settled`: every selection has a result, and every bet was settled by it."""
 
 
 class MarketSelection(Struct, frozen=True):
@@ -49,7 +59,7 @@ class MarketSelection(Struct, frozen=True):
 
 
 class Settlement(Struct, frozen=True):
-    """Sums over the bets that this market's settlement has settled so far."""
+    """Sums over the settled bets that touch this market; `completed`: all of them are, by the results that stand now."""
 
     completed: bool
     totals: list[SettlementTotal]
@@ -74,23 +84,30 @@ class Market(Struct, frozen=True):
 
 
 class SettlementRow(Struct, frozen=True):
-    """How far a market's settlement is; `progress` is the share of its bets that is settled."""
+    """How far a market's settlement is; `progress` is the share of the bets that touch it that is settled.
+
+    `generation` counts its results, corrections and rollbacks; `completed`: all bets were visited in this generation, up
+    to the one at `visited_position` while it is not.
+    """
 
     market_id: UUID
     status: ShownStatus
     completed: bool
+    generation: int
+    visited_position: int
     open_bets: int
     settled_bets: int
     progress: float
     totals: list[SettlementTotal]
 
 
-_SELECT = """
+_STATUS = "CASE WHEN m.status = 'resulted' AND m.settled_generation = m.generation THEN 'settled' ELSE m.status END"
+_SELECT = f"""
 SELECT m.market_id, m.fixture::text, m.type, m.line, m.selections::text, m.pricing, m.terms::text, m.limits::text,
-       m.status, m.score::text, m.results::text, m.opened_at, m.position,
+       {_STATUS}, m.score::text, m.results::text, m.opened_at, m.position,
        array(SELECT row(t.currency, t.settled_bets, t.stake_minor, t.return_minor)::text FROM market_totals t
              WHERE t.market_id = m.market_id AND t.settled_bets > 0 ORDER BY t.currency)
-FROM markets m"""
+FROM markets m"""  # noqa: S608  constant parts
 
 
 async def get(db: Db, market_id: UUID) -> Market | None:
@@ -117,7 +134,7 @@ async def page(
     if sport is not None:
         where.append("m.sport = %(sport)s")
     if status is not None:
-        where.append("m.status = %(status)s")
+        where.append(f"{_STATUS} = %(status)s")
     if starts_after is not None:
         where.append("m.starts_at > %(starts_after)s")
     if fixture_id is not None:
@@ -149,20 +166,24 @@ async def find(
     return found[0][0] if found else None
 
 
-async def unsettled(db: Db, limit: int = 100) -> list[tuple[UUID, int]]:
-    """Give markets with a result whose settlement is not completed, each with its result's position, oldest first."""
+async def unsettled(db: Db, limit: int = 100) -> list[tuple[UUID, int, int, int]]:
+    """Give the markets whose settlement is not completed, rolled back ones too, oldest change first.
+
+    Each with the position of that change, the generation that it began, and the position of the last bet visited in it
+    as far as this view has seen (0: none).
+    """
     sql = query(
-        "SELECT market_id, result_position FROM markets",
-        ["status = 'resulted'"],
+        "SELECT market_id, result_position, generation, settled_after FROM markets",
+        ["settled_generation < generation"],
         "ORDER BY result_position LIMIT %(limit)s",
     )
-    return [(row[0], row[1]) for row in await db.rows(sql, {"limit": limit}, _columns)]
+    return await db.rows(sql, {"limit": limit}, _columns)
 
 
-_SELECT_SETTLEMENT = """
-SELECT m.status, t.currency, coalesce(t.placed_bets, 0), coalesce(t.settled_bets, 0),
+_SELECT_SETTLEMENT = f"""
+SELECT {_STATUS}, m.settled_generation, m.generation, m.settled_after, t.currency, coalesce(t.placed_bets, 0), coalesce(t.settled_bets, 0),
        coalesce(t.stake_minor, 0), coalesce(t.return_minor, 0)
-FROM markets m LEFT JOIN market_totals t ON t.market_id = m.market_id"""
+FROM markets m LEFT JOIN market_totals t ON t.market_id = m.market_id"""  # noqa: S608  constant parts
 
 
 async def settlement(db: Db, market_id: UUID) -> SettlementRow | None:
@@ -171,18 +192,20 @@ async def settlement(db: Db, market_id: UUID) -> SettlementRow | None:
     rows = await db.rows(sql, {"market_id": market_id}, _columns)
     if not rows:
         return None
-    status: ShownStatus = rows[0][0]
-    placed = sum(row[2] for row in rows)
-    settled = sum(row[3] for row in rows)
-    completed = status == "settled"
+    status, settled_generation, generation, after = rows[0][:4]
+    placed = sum(row[5] for row in rows)
+    settled = sum(row[6] for row in rows)
+    completed = settled_generation == generation > 0
     return SettlementRow(
         market_id,
         status,
         completed,
+        generation,
+        after,
         placed - settled,
         settled,
-        1.0 if completed else settled / placed if placed else 0.0,
-        [SettlementTotal(row[1], row[3], int(row[4]), int(row[5])) for row in rows if row[3]],
+        1.0 if status == "settled" else settled / placed if placed else 0.0,
+        [SettlementTotal(row[4], row[6], int(row[7]), int(row[8])) for row in rows if row[6]],
     )
 
 
@@ -245,6 +268,7 @@ CREATE TABLE markets (
     market_id uuid PRIMARY KEY, fixture_id uuid, sport text NOT NULL, starts_at timestamptz NOT NULL,
     fixture json NOT NULL, type text NOT NULL, line numeric, selections json NOT NULL, pricing text NOT NULL,
     terms json, limits json, status text NOT NULL, score json, results json, result_position bigint,
+    generation bigint NOT NULL DEFAULT 0, settled_generation bigint NOT NULL DEFAULT 0, settled_after bigint NOT NULL DEFAULT 0,
     opened_at timestamptz NOT NULL, position bigint NOT NULL
 ) WITH (fillfactor = 80);
 CREATE TABLE market_totals (
@@ -256,7 +280,7 @@ _INDEX = """
 CREATE INDEX ON markets (starts_at, market_id);
 CREATE INDEX ON markets (sport, starts_at, market_id);
 CREATE INDEX ON markets (fixture_id);
-CREATE INDEX ON markets (result_position) WHERE status = 'resulted'"""
+CREATE INDEX ON markets (result_position) WHERE settled_generation < generation"""
 
 _OPEN = over(
     """
@@ -283,11 +307,16 @@ _CHANGE = over(
     """
     UPDATE markets m SET
         position = e.position, status = coalesce(e.status, m.status),
-        results = coalesce(e.results::json, m.results),
-        score = CASE WHEN e.results IS NULL THEN m.score ELSE e.score::json END,
-        result_position = coalesce(e.result_position::bigint, m.result_position)
-    FROM {} AS e(market_id, position, status, results, score, result_position) WHERE m.market_id = e.market_id""",
-    *("uuid", "bigint", "text", "text", "text", "text"),
+        results = CASE WHEN e.generation IS NULL THEN m.results ELSE e.results::json END,
+        score = CASE WHEN e.generation IS NULL THEN m.score ELSE e.score::json END,
+        result_position = coalesce(e.result_position::bigint, m.result_position),
+        generation = coalesce(e.generation::bigint, m.generation),
+        settled_generation = coalesce(e.settled_generation::bigint, m.settled_generation),
+        settled_after = CASE WHEN e.after IS NOT NULL THEN e.after::bigint
+                             WHEN e.generation IS NOT NULL THEN 0 ELSE m.settled_after END
+    FROM {} AS e(market_id, position, status, results, score, result_position, generation, settled_generation, after)
+    WHERE m.market_id = e.market_id""",
+    *("uuid", "bigint", "text", "text", "text", "text", "text", "text", "text"),
 )
 _TOTAL = over(
     """
@@ -302,18 +331,26 @@ _STATUS_AFTER: Final[dict[type[Event], ShownStatus]] = {
     MarketSuspended: "suspended",
     MarketResumed: "open",
     MarketClosed: "closed",
-    ResultDeclared: "resulted",
-    SettlementCompleted: "settled",
+    ResultRolledBack: "closed",
 }
+_CHANGES: Final[tuple[type[Event], ...]] = (
+    *_STATUS_AFTER,
+    ResultDeclared,
+    SettlementProgressed,
+    SettlementCompleted,
+)
 
 
 def _changes(batch: Batch) -> Iterable[Change]:
     opened = [_opened(r, r.event) for r in batch.of(MarketOpened) if type(r.event) is MarketOpened]
     if opened:
         yield _OPEN, columns(opened)
-    changes = _changed(batch.of(*_STATUS_AFTER, SettlementProgressed))
+    changes = _changed(batch.of(*_CHANGES))
     if changes:
-        yield _CHANGE, columns([(id_, *change) for id_, change in changes.items()])
+        yield (
+            _CHANGE,
+            columns([(id_, *msgspec.structs.astuple(change)) for id_, change in changes.items()]),
+        )
     totals = _totals(batch)
     if totals:
         yield _TOTAL, columns(totals)
@@ -338,9 +375,22 @@ def _opened(recorded: Recorded, event: MarketOpened) -> tuple[Any, ...]:
     )
 
 
-def _changed(events: list[Recorded]) -> dict[UUID, list[Any]]:
-    """Give position, status, results, score and the result's position of the markets that changed."""
-    changes: dict[UUID, list[Any]] = {}
+class _Changed(Struct):
+    """What is new about a market, in the order of _CHANGE; None where nothing is."""
+
+    position: int = 0
+    status: str | None = None
+    results: str | None = None
+    score: str | None = None
+    result_position: str | None = None
+    generation: str | None = None
+    settled_generation: str | None = None
+    after: str | None = None
+
+
+def _changed(events: list[Recorded]) -> dict[UUID, _Changed]:
+    """Give what is new about the markets that changed."""
+    changes: dict[UUID, _Changed] = {}
     for recorded in events:
         event = recorded.event
         # The settlement of a market has a stream of its own.
@@ -348,12 +398,25 @@ def _changed(events: list[Recorded]) -> dict[UUID, list[Any]]:
             market_id = event.market_id
         else:
             market_id = recorded.stream_id
-        change = changes.setdefault(market_id, [0, None, None, None, None])
-        change[0] = recorded.position
-        change[1] = _STATUS_AFTER.get(type(event), change[1])
-        if isinstance(event, ResultDeclared):
-            change[2:] = [_dump(event.results), _dump(event.score), str(recorded.position)]
+        change = changes.setdefault(market_id, _Changed())
+        change.position = recorded.position
+        change.status = _STATUS_AFTER.get(type(event), change.status)
+        match event:
+            case SettlementProgressed():
+                change.after = str(event.after)
+            case SettlementCompleted():
+                change.settled_generation = str(event.generation)
+            case ResultDeclared() | ResultRolledBack():
+                _set_result(change, event, recorded.position)
     return changes
+
+
+def _set_result(change: _Changed, event: ResultDeclared | ResultRolledBack, position: int) -> None:
+    change.result_position, change.generation = str(position), str(event.generation)
+    change.results = change.score = change.after = None
+    if isinstance(event, ResultDeclared):
+        change.status = "part_resulted" if event.partial else "resulted"
+        change.results, change.score = _dump(event.results), _dump(event.score)
 
 
 def _totals(batch: Batch) -> list[list[Any]]:
@@ -366,14 +429,12 @@ def _totals(batch: Batch) -> list[list[Any]]:
     for group in batch.placed_groups:
         for market_id in group.markets.values():
             row_of(market_id, group.bet.currency)[2] += group.bets
-    for recorded in batch.of(SettlementProgressed):
-        event = recorded.event
-        assert isinstance(event, SettlementProgressed)
-        for total in event.totals:
-            row = row_of(event.market_id, total.currency)
-            row[3] += total.bets
-            row[4] += total.stake_minor
-            row[5] += total.return_minor
+    for group in batch.settled_groups:
+        for market_id in group.markets.values():
+            row = row_of(market_id, group.bet.currency)
+            row[3] += group.bets
+            row[4] += group.settled_stake_minor
+            row[5] += group.return_minor
     return list(rows.values())
 
 
@@ -386,6 +447,6 @@ PROJECTION = Projection(
     tables=("markets", "market_totals"),
     create=_CREATE,
     index=_INDEX,
-    follows=(MarketOpened, *_STATUS_AFTER, SettlementProgressed, BetPlaced),
+    follows=(MarketOpened, *_CHANGES, BetPlaced, *SETTLEMENTS),
     changes=_changes,
 )

@@ -15,9 +15,12 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.account import Account, AccountEvent
+from domain.bet import BetChange
 from domain.events import (
     AccountOpened,
     BetPlaced,
+    BetReopened,
+    BetResettled,
     BetSettled,
     Event,
     FundsDeposited,
@@ -26,7 +29,9 @@ from domain.events import (
     FundsReserved,
     MarketOpened,
     Recorded,
+    StakeReopened,
     StakeReserved,
+    StakeResettled,
     StakeSettled,
 )
 from domain.streams import State, evolve
@@ -45,7 +50,12 @@ ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     FundsReleased,
     StakeReserved,
     StakeSettled,
+    StakeResettled,
+    StakeReopened,
 )
+
+SETTLEMENTS: tuple[type[Event], ...] = (BetSettled, BetResettled, BetReopened)
+"""What settlement does to a bet."""
 
 
 class Statement(Struct, frozen=True):
@@ -142,13 +152,13 @@ class Batch:
         return [(recorded, cast("BetPlaced", recorded.event)) for recorded in self.of(BetPlaced)]
 
     @cached_property
-    def settled(self) -> list[tuple[Recorded, BetSettled, BetPlaced]]:
-        """The bets that are settled in this batch, each with what was placed."""
-        settled = self.of(BetSettled)
+    def settled(self) -> list[tuple[Recorded, BetChange, BetPlaced]]:
+        """What settlement does to bets in this batch, each with what was placed; a bet may come several times."""
+        settled = self.of(*SETTLEMENTS)
         if not settled:
             return []
         placed = self.first_events(BetPlaced, {r.stream_id.int: r.stream_id for r in settled})
-        return [(r, cast("BetSettled", r.event), placed[r.stream_id.int]) for r in settled]
+        return [(r, cast("BetChange", r.event), placed[r.stream_id.int]) for r in settled]
 
     def first_events(self, kind: type[E], ids: Mapping[StreamKey, UUID]) -> dict[StreamKey, E]:
         """Give the first events of streams that begin with this type, in this batch or before it."""
@@ -204,15 +214,23 @@ class Batch:
 
     @cached_property
     def settled_groups(self) -> list["Group"]:
-        """The bets settled here, by what they were on, currency and day of the settlement."""
+        """The bets settled here, by what they were on, currency and day of the settlement.
+
+        A bet that is reopened counts -1 with its stakes and its return; one that is settled otherwise adds the
+        difference of its return and nothing else.
+        """
         groups: dict[Any, Group] = {}
-        for recorded, settled, bet in self.settled:
+        for recorded, event, bet in self.settled:
             group = _group_of(groups, recorded, bet)
-            group.bets += 1
-            group.stake_minor += bet.total_stake_minor
-            group.potential_return_minor += bet.potential_return_minor
-            group.settled_stake_minor += settled.stake_minor
-            group.return_minor += settled.return_minor
+            if type(event) is BetResettled:
+                group.return_minor += event.difference_minor
+                continue
+            sign = 1 if type(event) is BetSettled else -1
+            group.bets += sign
+            group.stake_minor += sign * bet.total_stake_minor
+            group.potential_return_minor += sign * bet.potential_return_minor
+            group.settled_stake_minor += sign * event.stake_minor
+            group.return_minor += sign * event.return_minor
         return list(groups.values())
 
 

@@ -14,7 +14,9 @@ from domain.events import (
     FundsPaidOut,
     FundsReleased,
     FundsReserved,
+    StakeReopened,
     StakeReserved,
+    StakeResettled,
     StakeSettled,
     WithdrawalRequested,
 )
@@ -29,6 +31,8 @@ Kind = Literal[
     "withdrawal_rejected",
     "stake",
     "settlement",
+    "resettlement",
+    "settlement_rolled_back",
 ]
 
 
@@ -37,7 +41,8 @@ class StatementRow(Struct, frozen=True):
 
     So the amounts up to a row add up to its `available_after_minor`: a deposit +a, a withdrawal requested -a (it is
     held in play), completed 0 (what was held leaves), rejected +a, a stake -s (it is held in play), a settlement +r,
-    the bet's return. `reference` is what the client called the transfer, else the id of the transfer or the bet.
+    the bet's return; a resettlement the difference by which a corrected result changed that return, a settlement rolled
+    back -r (the stake is held in play again). `reference` is what the client called the transfer, else the id of the transfer or the bet.
     """
 
     position: int
@@ -177,6 +182,10 @@ def _movement(
             return "stake", -amount, bet_id, None
         case StakeSettled(bet_id=bet_id, return_minor=returned):
             return "settlement", returned, bet_id, None
+        case StakeResettled(bet_id=bet_id, difference_minor=difference):
+            return "resettlement", difference, bet_id, None
+        case StakeReopened(bet_id=bet_id, return_minor=returned):
+            return "settlement_rolled_back", -returned, bet_id, None
         case AccountOpened():
             # Not shown in a statement: it says from when on the balances are zero.
             return "opened", 0, account_id, None

@@ -22,6 +22,7 @@ from domain.commands import (
     RecordOdds,
     RejectWithdrawal,
     ResumeMarket,
+    RollBackResult,
     SeeFeedName,
     SettleBets,
     SuspendMarket,
@@ -49,7 +50,7 @@ def decide(command: Command, ctx: Context) -> Answer:
             return accounts.open_account(command, ctx)
         case OpenMarket():
             return markets.open_market(command, ctx)
-        case SuspendMarket() | ResumeMarket() | CloseMarket() | DeclareResult():
+        case SuspendMarket() | ResumeMarket() | CloseMarket() | DeclareResult() | RollBackResult():
             return markets.change_market(command, ctx)
         case RecordOdds():
             return markets.record_odds(command, ctx)
@@ -62,6 +63,6 @@ def decide(command: Command, ctx: Context) -> Answer:
         case SettleBets():
             return settlement.settle_bets(command, ctx)
         case CompleteSettlement():
-            return settlement.complete_settlement(ctx)
+            return settlement.complete_settlement(command, ctx)
         case _:
             raise TypeError(f"no decision for {type(command).__name__}")

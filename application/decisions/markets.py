@@ -14,6 +14,7 @@ from domain.commands import (
     OpenMarket,
     RecordOdds,
     ResumeMarket,
+    RollBackResult,
     SuspendMarket,
 )
 from domain.events import (
@@ -62,7 +63,8 @@ def open_market(command: OpenMarket, ctx: Context) -> Answer:
 
 
 def change_market(
-    command: SuspendMarket | ResumeMarket | CloseMarket | DeclareResult, ctx: Context
+    command: SuspendMarket | ResumeMarket | CloseMarket | DeclareResult | RollBackResult,
+    ctx: Context,
 ) -> Answer:
     """Take the target market a step on."""
     market = ctx.find(Market, ctx.target, MarketNotFound)
@@ -75,6 +77,8 @@ def change_market(
             changed = ctx.book.record(market.market_id, market.close())
         case DeclareResult():
             changed = ctx.book.record(market.market_id, _declared(command, market))
+        case RollBackResult():
+            changed = ctx.book.record(market.market_id, market.roll_back(command.reason))
         case _:
             assert_never(command)
     assert isinstance(changed, Market)
@@ -96,7 +100,7 @@ def _declared(command: DeclareResult, market: Market) -> ResultDeclared:
             for each in command.results
         )
     score = Score(command.score.home, command.score.away) if command.score else None
-    return market.declare(results, score)
+    return market.declare(results, score, partial=command.partial)
 
 
 def record_odds(command: RecordOdds, ctx: Context) -> Answer:

@@ -1,51 +1,68 @@
 """Decisions of the settlement process."""
 
+from uuid import UUID
+
 from application import answers
 from application.answers import Answer
 from application.decisions.context import Context, settlement_id
-from domain.bet import Bet
-from domain.commands import SettleBets
-from domain.events import BetSettled
+from domain.bet import Bet, BetChange
+from domain.commands import CompleteSettlement, SettleBets
 from domain.market import Market
 from domain.refusals import MarketNotFound, MarketStateConflict
 from domain.settling import Settling
 
 
 def settle_bets(command: SettleBets, ctx: Context) -> Answer:
-    """Settle what is open of these bets by the target market's result; what is not is passed over."""
-    market = _resulted_market(ctx)
-    settled: list[BetSettled] = []
+    """Bring these bets to what the markets of their legs say now; what is there already is passed over.
+
+    So a step may be repeated or interrupted anywhere, and a step of an older generation is refused.
+    """
+    market = _market_in(command.generation, ctx)
+    book = ctx.book
+    markets: dict[UUID, Market] = {market.market_id: market}
+    changed: list[BetChange] = []
     for bet_id in command.bet_ids:
-        bet = ctx.book.get(bet_id)
-        if not isinstance(bet, Bet) or bet.status != "open":
+        bet = book.get(bet_id)
+        if not isinstance(bet, Bet) or not bet.touches(market.market_id):
             continue
-        if any(leg.market_id != market.market_id for leg in bet.legs):
+        for leg in bet.legs:
+            if leg.market_id not in markets:
+                markets[leg.market_id] = ctx.find(Market, leg.market_id, MarketNotFound)
+        change = bet.bring_to(bet.outcome(markets))
+        if change is None:
             continue
-        outcome, credit = bet.settle(tuple(market.results[leg.selection_id] for leg in bet.legs))
-        ctx.book.record(bet_id, outcome)
-        ctx.book.record(bet.account_id, credit)
-        settled.append(outcome)
-    if settled:
-        stream_id = settlement_id(market.market_id)
-        state = ctx.book.get(stream_id)
-        state = state if isinstance(state, Settling) else Settling(0)
-        ctx.book.record(stream_id, state.progress(market.market_id, settled))
-    return answers.BetsSettled(len(settled), ctx.book.position)
+        of_bet, of_account = change
+        book.record(bet_id, of_bet)
+        if of_account is not None:
+            book.record(bet.account_id, of_account)
+        changed.append(of_bet)
+    progressed = _settling(ctx).progress(
+        market.market_id, changed, command.generation, command.after
+    )
+    if progressed is not None:
+        book.record(settlement_id(market.market_id), progressed)
+    return answers.BetsSettled(len(changed), book.position)
 
 
-def _resulted_market(ctx: Context) -> Market:
+def complete_settlement(command: CompleteSettlement, ctx: Context) -> Answer:
+    """End a generation of the target market's settlement, once."""
+    market = _market_in(command.generation, ctx)
+    completed = _settling(ctx).complete(market.market_id, command.generation)
+    if completed is not None:
+        ctx.book.record(settlement_id(market.market_id), completed)
+    return answers.BetsSettled(0, ctx.book.position)
+
+
+def _market_in(generation: int, ctx: Context) -> Market:
     market = ctx.find(Market, ctx.target, MarketNotFound)
-    if market.status != "resulted":
-        raise MarketStateConflict("the market has no result to settle by")
+    if generation != market.generation or not generation:
+        raise MarketStateConflict(
+            f"the market's results are in generation {market.generation}, not {generation}"
+        )
     return market
 
 
-def complete_settlement(ctx: Context) -> Answer:
-    """End the target market's settlement, once."""
-    market = _resulted_market(ctx)
-    stream_id = settlement_id(market.market_id)
-    state = ctx.book.get(stream_id)
-    state = state if isinstance(state, Settling) else Settling(0)
-    if not state.completed:
-        ctx.book.record(stream_id, state.complete(market.market_id))
-    return answers.BetsSettled(0, ctx.book.position)
+def _settling(ctx: Context) -> Settling:
+    assert ctx.target is not None
+    state = ctx.book.get(settlement_id(ctx.target))
+    return state if isinstance(state, Settling) else Settling(0)

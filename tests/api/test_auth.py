@@ -37,6 +37,7 @@ ROUTES: Final = [
     ("POST", f"/v1/markets/{X}/resume", OPERATORS),
     ("POST", f"/v1/markets/{X}/close", OPERATORS),
     ("POST", f"/v1/markets/{X}/result", OPERATORS),
+    ("DELETE", f"/v1/markets/{X}/result", OPERATORS),
     ("GET", f"/v1/markets/{X}/settlement", ALL),
     ("GET", f"/v1/markets/{X}/exposure", DESK),
     ("POST", "/v1/bets", TRADERS),

@@ -92,7 +92,7 @@ def test_markets_and_bets(people: People) -> None:
     golden.check("result_declared", declared)
     golden.check(
         "result_declared_already",
-        operator.post(f"{path}/result", {"score": {"home": 0, "away": 1}}),
+        operator.post(f"{path}/result", {"score": {"home": 2, "away": 1}}),
     )
     operator.settled(market)
     golden.check("settlement", operator.get(f"{path}/settlement"))

@@ -37,6 +37,7 @@ from domain.commands import (
     PlaceBets,
     RejectWithdrawal,
     ResumeMarket,
+    RollBackResult,
     ScoreBody,
     SettleBets,
     SuspendMarket,
@@ -61,7 +62,8 @@ class Model:
         self.in_play: dict[UUID, int] = {}
         self.withdrawals: dict[UUID, tuple[UUID, int, str]] = {}
         self.markets: dict[UUID, str] = {}
-        self.winners: dict[UUID, str] = {}
+        self.scores: dict[UUID, tuple[int, int]] = {}
+        self.generations: dict[UUID, int] = {}
         self.bets: dict[UUID, tuple[UUID, UUID, str, int, int, str]] = {}
 
     def open_account(self, account: UUID) -> None:
@@ -73,7 +75,7 @@ class Model:
 
     def reserve(self, account: UUID, amount: int) -> str:
         if amount > self.available[account]:
-            return "insufficient_funds"
+            return "account_overdrawn" if self.available[account] < 0 else "insufficient_funds"
         self.available[account] -= amount
         self.in_play[account] += amount
         return OK
@@ -94,10 +96,18 @@ class Model:
         self.markets[market] = status
         return OK
 
-    def declare(self, market: UUID, winner: str) -> str:
-        if self.markets[market] == "resulted":
+    def declare(self, market: UUID, score: tuple[int, int]) -> str:
+        if self.scores.get(market) == score:
             return "result_already_declared"
-        self.markets[market], self.winners[market] = "resulted", winner
+        self.markets[market], self.scores[market] = "resulted", score
+        self.generations[market] += 1
+        return OK
+
+    def roll_back(self, market: UUID) -> str:
+        if self.scores.pop(market, None) is None:
+            return "market_state_conflict"
+        self.markets[market] = "closed"
+        self.generations[market] += 1
         return OK
 
     def bet(self, command: PlaceBet) -> str:
@@ -111,17 +121,27 @@ class Model:
         pays = int((stake * leg.odds).quantize(Decimal(1), rounding=ROUND_HALF_UP))
         self.bets[bet] = command.account_id, leg.market_id, leg.selection_id, stake, pays, "open"
 
-    def settle(self, market: UUID, bets: list[UUID]) -> str:
-        if self.markets[market] != "resulted":
+    def settle(self, market: UUID, bets: list[UUID], generation: int) -> str:
+        if generation != self.generations[market] or not generation:
             return "market_state_conflict"
         for bet in bets:
             account, its_market, side, stake, pays, status = self.bets[bet]
-            if its_market == market and status == "open":
-                won = side == self.winners[market]
-                self.in_play[account] -= stake
-                self.available[account] += pays if won else 0
-                self.bets[bet] = account, market, side, stake, pays, "won" if won else "lost"
+            if its_market != market:
+                continue
+            self.in_play[account] += stake if status != "open" else 0
+            self.available[account] -= pays if status == "won" else 0
+            status = self.status_of(market, side)
+            self.in_play[account] -= stake if status != "open" else 0
+            self.available[account] += pays if status == "won" else 0
+            self.bets[bet] = account, market, side, stake, pays, status
         return OK
+
+    def status_of(self, market: UUID, side: str) -> str:
+        if market not in self.scores:
+            return "open"
+        home, away = self.scores[market]
+        winner = "home" if home > away else "away" if away > home else "draw"
+        return "won" if side == winner else "lost"
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -217,7 +237,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def open_market_(self) -> UUID:
         market_id = UUID(self.ask(OK, open_market(), OPERATOR)["market_id"])
-        self.model.markets[market_id] = "open"
+        self.model.markets[market_id], self.model.generations[market_id] = "open", 0
         return market_id
 
     @rule(account=accounts, amount=amounts)
@@ -260,9 +280,14 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(market=markets, home=st.integers(0, 2), away=st.integers(0, 2))
     def declare(self, market: UUID, home: int, away: int) -> None:
         self.changes += 1
-        winner = "home" if home > away else "away" if away > home else "draw"
         command = DeclareResult(score=ScoreBody(home=home, away=away))
-        self.ask(self.model.declare(market, winner), command, OPERATOR, market)
+        self.ask(self.model.declare(market, (home, away)), command, OPERATOR, market)
+
+    @precondition(lambda self: self.model.scores)
+    @rule(data=st.data())
+    def roll_back(self, data: st.DataObject) -> None:
+        market = data.draw(st.sampled_from(sorted(self.model.markets, key=str)))
+        self.ask(self.model.roll_back(market), RollBackResult(), OPERATOR, market)
 
     @rule(line=bet_lines, chosen=st.booleans())
     def bet(self, line: tuple[UUID, UUID, str, int, Decimal], chosen: bool) -> None:
@@ -316,12 +341,14 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.bets)
     @rule(data=st.data())
     def settle(self, data: st.DataObject) -> None:
-        resulted = sorted(self.model.winners, key=str)
-        market = data.draw(st.sampled_from(resulted or sorted(self.model.markets, key=str)))
+        changed = sorted((key for key, n in self.model.generations.items() if n), key=str)
+        market = data.draw(st.sampled_from(changed or sorted(self.model.markets, key=str)))
         known = st.sampled_from(sorted(self.model.bets, key=str))
         chosen = data.draw(st.lists(known, max_size=8))
-        expected = self.model.settle(market, chosen)
-        self.ask(expected, SettleBets(bet_ids=chosen), SETTLER, market)
+        generation = self.model.generations[market] - data.draw(st.sampled_from([0, 0, 0, 0, 1]))
+        expected = self.model.settle(market, chosen, generation)
+        command = SettleBets(bet_ids=chosen, generation=generation)
+        self.ask(expected, command, SETTLER, market)
 
     @precondition(lambda self: self.asked)
     @rule(data=st.data())

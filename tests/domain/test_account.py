@@ -13,12 +13,15 @@ from domain.events import (
     FundsPaidOut,
     FundsReleased,
     FundsReserved,
+    StakeReopened,
     StakeReserved,
+    StakeResettled,
     StakeSettled,
 )
 from domain.money import MAX_FUNDS_MINOR
 from domain.refusals import (
     AccountNotFound,
+    AccountOverdrawn,
     Forbidden,
     InsufficientFunds,
     InvalidInput,
@@ -55,8 +58,33 @@ def settled(stake: int, returned: int, potential: int) -> StakeSettled:
     )
 
 
+def resettled(difference: int) -> StakeResettled:
+    return StakeResettled(bet_id=BET, difference_minor=difference, currency="EUR")
+
+
+def reopened(returned: int) -> StakeReopened:
+    return StakeReopened(
+        bet_id=BET,
+        stake_minor=200,
+        return_minor=returned,
+        potential_return_minor=700,
+        currency="EUR",
+    )
+
+
 def held(amount: int) -> FundsReserved:
     return FundsReserved(transfer_id=TRANSFER, amount_minor=amount, currency="EUR")
+
+
+PAID_OUT = FundsPaidOut(transfer_id=TRANSFER, amount_minor=500, currency="EUR", method="bank")
+OVERDRAWN: tuple[Event, ...] = (
+    deposited(500),
+    reserved(200, 700),
+    settled(200, 700, 700),
+    held(500),
+    PAID_OUT,
+    resettled(-700),
+)
 
 
 # ---- opening
@@ -203,6 +231,18 @@ def test_a_decision_gives_its_event(
             id="withdraw what is held for a withdrawal",
         ),
         pytest.param(
+            OVERDRAWN,
+            lambda a: a.reserve_stake(BET, 1, 2),
+            AccountOverdrawn,
+            id="bet while overdrawn",
+        ),
+        pytest.param(
+            OVERDRAWN,
+            lambda a: a.reserve_funds(TRANSFER, 1),
+            AccountOverdrawn,
+            id="withdraw while overdrawn",
+        ),
+        pytest.param(
             [deposited(1)],
             lambda a: a.deposit(TRANSFER, MAX_FUNDS_MINOR, "card", None),
             LimitExceeded,
@@ -270,6 +310,9 @@ def test_a_decision_is_refused(
         ([deposited(500), reserved(200, 700), settled(200, 700, 700)], 1_000, 0, 0),
         ([deposited(500), reserved(200, 700), settled(200, 0, 700)], 300, 0, 0),
         ([deposited(500), reserved(200, 700), settled(200, 200, 700)], 500, 0, 0),
+        ([deposited(500), reserved(200, 700), settled(200, 700, 700), resettled(-700)], 300, 0, 0),
+        ([*OVERDRAWN], -200, 0, 0),
+        ([deposited(500), reserved(200, 700), settled(200, 0, 700), reopened(0)], 300, 200, 700),
     ],
 )
 def test_events_move_the_balances(

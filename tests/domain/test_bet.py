@@ -1,20 +1,27 @@
 """Decisions of a bet."""
 
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 
-from domain.bet import place_single
+from domain.bet import Bet, BetChange, place_single
 from domain.events import (
+    BetReopened,
+    BetResettled,
     BetSettled,
+    DeadHeat,
     Event,
     MarketLimits,
     MarketSuspended,
+    ResultDeclared,
     SelectionResult,
+    StakeReopened,
+    StakeResettled,
     StakeSettled,
 )
+from domain.market import Market
 from domain.refusals import (
-    BetAlreadySettled,
     InvalidInput,
     LimitExceeded,
     MarketNotOpen,
@@ -24,6 +31,7 @@ from domain.refusals import (
 from tests.builders import (
     ACCOUNT,
     BET,
+    MARKET,
     bet_placed,
     given_account,
     given_bet,
@@ -92,7 +100,8 @@ def test_a_bet_returns_no_more_than_an_account_can_hold() -> None:
 )
 def test_a_bet_settles_by_the_result_of_its_leg(result: str, status: str, returned: int) -> None:
     results = (SelectionResult("home", result),)  # type: ignore[arg-type]
-    assert given_bet().settle(results) == (
+    outcome = given_bet().outcome(resulted(results[0]))
+    assert given_bet().bring_to(outcome) == (
         BetSettled(
             account_id=ACCOUNT,
             status=status,  # type: ignore[arg-type]
@@ -111,13 +120,89 @@ def test_a_bet_settles_by_the_result_of_its_leg(result: str, status: str, return
     )
 
 
+def resulted(result: SelectionResult) -> dict[UUID, Market]:
+    """The market of the bet, with a result for one of its selections."""
+    return {MARKET: given_market(ResultDeclared(results=(result,), partial=True))}
+
+
+WON, LOST = SelectionResult("home", "won"), SelectionResult("home", "lost")
+
+
+def settled_by(result: SelectionResult) -> Bet:
+    change = given_bet().bring_to(given_bet().outcome(resulted(result)))
+    assert change is not None
+    return given_bet(change[0])
+
+
+def test_a_bet_is_undecided_while_its_selection_has_no_result() -> None:
+    assert given_bet().outcome({MARKET: given_market()}) is None
+    assert given_bet().outcome(resulted(SelectionResult("draw", "won"))) is None
+    assert given_bet().bring_to(None) is None
+
+
 def test_a_settled_bet_is_not_settled_again() -> None:
-    won = (SelectionResult("home", "won"),)
-    settled, _ = given_bet().settle(won)
-    bet = given_bet(settled)
+    bet = settled_by(WON)
     assert (bet.status, bet.version) == ("won", 2)
-    with pytest.raises(BetAlreadySettled):
-        bet.settle(won)
+    assert bet.bring_to(bet.outcome(resulted(WON))) is None
+
+
+def test_a_corrected_result_moves_the_difference_only() -> None:
+    bet = settled_by(WON)
+    assert bet.bring_to(bet.outcome(resulted(LOST))) == (
+        BetResettled(
+            account_id=ACCOUNT,
+            status="lost",
+            results=(LOST,),
+            stake_minor=1_000,
+            return_minor=0,
+            difference_minor=-2_500,
+            currency="EUR",
+        ),
+        StakeResettled(bet_id=BET, difference_minor=-2_500, currency="EUR"),
+    )
+
+
+def test_a_correction_that_moves_no_money_is_kept_with_the_bet_alone() -> None:
+    bet = given_bet(placed=bet_placed(1_000, 2_000, "2"))
+    dead_heat = SelectionResult("home", "won", DeadHeat(tied=2, places=1))
+    first = bet.bring_to(bet.outcome(resulted(SelectionResult("home", "void"))))
+    assert first is not None
+    bet = given_bet(first[0], placed=bet_placed(1_000, 2_000, "2"))
+    change = bet.bring_to(bet.outcome(resulted(dead_heat)))
+    assert change is not None
+    assert isinstance(change[0], BetResettled)
+    assert (change[0].status, change[0].difference_minor, change[1]) == ("part_won", 0, None)
+
+
+def test_a_result_that_is_rolled_back_opens_the_bet_again() -> None:
+    bet = settled_by(WON)
+    change = bet.bring_to(bet.outcome({MARKET: given_market()}))
+    assert change == (
+        BetReopened(account_id=ACCOUNT, stake_minor=1_000, return_minor=2_500, currency="EUR"),
+        StakeReopened(
+            bet_id=BET,
+            stake_minor=1_000,
+            return_minor=2_500,
+            potential_return_minor=2_500,
+            currency="EUR",
+        ),
+    )
+    settled, _ = given_bet().bring_to(given_bet().outcome(resulted(WON))) or (None, None)
+    assert settled is not None
+    bet = given_bet(settled, change[0])
+    assert (bet.status, bet.version) == ("open", 3)
+    assert bet.bring_to(bet.outcome(resulted(WON))) == (settled, change_of(settled))
+
+
+def change_of(settled: BetChange) -> StakeSettled:
+    assert isinstance(settled, BetSettled)
+    return StakeSettled(
+        bet_id=BET,
+        stake_minor=settled.stake_minor,
+        return_minor=settled.return_minor,
+        potential_return_minor=2_500,
+        currency="EUR",
+    )
 
 
 def test_a_bet_is_placed_once() -> None:

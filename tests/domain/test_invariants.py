@@ -1,6 +1,7 @@
 """What holds after any sequence of decisions."""
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -10,17 +11,34 @@ from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from adapters.postgres.codec import decode_event, encode_event
 from adapters.postgres.snapshots import decode_snapshot, encode_snapshot, shape_of
 from domain.account import Account, open_account
-from domain.bet import Bet, place_single
-from domain.events import Event, Leg, Quote, Result, SelectionResult, WithdrawalRequested
+from domain.bet import Bet, BetChange, place_single
+from domain.events import (
+    BetReopened,
+    BetResettled,
+    BetSettled,
+    Event,
+    Leg,
+    Quote,
+    Result,
+    ResultDeclared,
+    ResultRolledBack,
+    SelectionResult,
+    SettlementProgressed,
+    StakeReopened,
+    StakeResettled,
+    StakeSettled,
+    WithdrawalRequested,
+)
 from domain.journal import postings
 from domain.market import Market
 from domain.money import MAX_AMOUNT_MINOR, MAX_FUNDS_MINOR
 from domain.odds import HOUSE, HousePrices, odds_id, take_snapshot
-from domain.refusals import Refusal
+from domain.refusals import Refusal, ResultAlreadyDeclared
 from domain.settling import Settling, settlement_id
 from domain.streams import State, evolve
 from domain.withdrawal import Withdrawal
@@ -109,25 +127,32 @@ class Desk:
         each = tuple(SelectionResult(*pair) for pair in zip(SIDES, results, strict=True))
         self.record(MARKETS[market], self.market(market).declare(each, None))
 
+    def part_result(self, market: int, side: int, result: Result) -> None:
+        only = (SelectionResult(SIDES[side], result),)
+        self.record(MARKETS[market], self.market(market).declare(only, None, partial=True))
+
     def settle(self, market: int, share: int) -> None:
         state = self.market(market)
-        settled = []
+        settled: list[BetChange] = []
+        markets = {each.market_id: each for each in self.of(Market)}
         for bet in self.of(Bet):
-            if (bet.legs[0].market_id, bet.status) != (
-                state.market_id,
-                "open",
-            ) or not state.results:
+            change = bet.bring_to(bet.outcome(markets)) if bet.touches(state.market_id) else None
+            if change is None:
                 continue
-            outcome, credit = bet.settle((state.results[bet.legs[0].selection_id],))
-            self.record(bet.bet_id, outcome)
-            self.record(bet.account_id, credit)
-            settled.append(outcome)
+            of_bet, of_account = change
+            self.record(bet.bet_id, of_bet)
+            if of_account is not None:
+                self.record(bet.account_id, of_account)
+            settled.append(of_bet)
             if len(settled) == share:
                 break
-        if settled:
-            counted = self.states.get(settlement_id(state.market_id), Settling(0))
-            assert isinstance(counted, Settling)
-            self.record(settlement_id(state.market_id), counted.progress(state.market_id, settled))
+        counted = self.states.get(settlement_id(state.market_id), Settling(0))
+        assert isinstance(counted, Settling)
+        if event := counted.progress(state.market_id, settled, state.generation, 0):
+            self.record(settlement_id(state.market_id), event)
+
+    def roll_back(self, market: int) -> None:
+        self.record(MARKETS[market], self.market(market).roll_back(None))
 
 
 account_numbers, market_numbers, side_numbers = (
@@ -147,6 +172,8 @@ STEPS = st.one_of(
     st.tuples(st.just("step"), market_numbers, st.sampled_from(["suspend", "resume", "close"])),
     st.tuples(st.just("price"), market_numbers, side_numbers, odds_taken),
     st.tuples(st.just("result"), market_numbers, st.tuples(*[st.sampled_from(RESULTS)] * 3)),
+    st.tuples(st.just("part_result"), market_numbers, side_numbers, st.sampled_from(RESULTS)),
+    st.tuples(st.just("roll_back"), market_numbers),
     st.tuples(st.just("settle"), market_numbers, st.integers(1, 3)),
 )
 
@@ -171,9 +198,11 @@ def played(steps: list[tuple[object, ...]]) -> Desk:
 def check_money(desk: Desk) -> None:
     for number in range(len(ACCOUNTS)):
         account = desk.account(number)
-        funds = (account.available_minor, account.in_play_minor, account.promised_minor)
-        assert min(funds) >= 0, account
-        assert sum(funds[:2]) <= MAX_FUNDS_MINOR, account
+        assert min(account.in_play_minor, account.promised_minor) >= 0, account
+        corrected = any(isinstance(event, StakeResettled | StakeReopened) for _, event in desk.log)
+        if not corrected:
+            assert account.available_minor >= 0, account
+            assert account.available_minor + account.in_play_minor <= MAX_FUNDS_MINOR, account
 
 
 def books(desk: Desk, account_id: UUID) -> Counter[str]:
@@ -184,6 +213,19 @@ def books(desk: Desk, account_id: UUID) -> Counter[str]:
             if stream_id == account_id:
                 found[entry.book] += entry.amount_minor
     return found
+
+
+_OF_RESULTS = (
+    ResultDeclared,
+    ResultRolledBack,
+    SettlementProgressed,
+    BetSettled,
+    BetResettled,
+    BetReopened,
+    StakeSettled,
+    StakeResettled,
+    StakeReopened,
+)
 
 
 desks = st.lists(STEPS, max_size=30).map(played)
@@ -226,9 +268,7 @@ def test_every_event_passes_through_the_codec(desk: Desk) -> None:
 @given(desks, st.sampled_from(["void", "won", "lost"]))
 def test_when_everything_is_settled_nothing_is_in_play(desk: Desk, result: Result) -> None:
     for number in range(len(MARKETS)):
-        if desk.market(number).status != "resulted":
-            desk.result(number, (result, result, result))
-        desk.settle(number, -1)
+        settle_for_good(desk, number, (result, result, result))
     for withdrawal in desk.of(Withdrawal):
         if withdrawal.status == "pending":
             desk.record(withdrawal.account_id, withdrawal.reject("the end")[1])
@@ -236,6 +276,33 @@ def test_when_everything_is_settled_nothing_is_in_play(desk: Desk, result: Resul
     for number in range(len(ACCOUNTS)):
         account = desk.account(number)
         assert (account.in_play_minor, account.promised_minor) == (0, 0)
+
+
+def settle_for_good(desk: Desk, market: int, results: tuple[Result, ...]) -> None:
+    with suppress(ResultAlreadyDeclared):
+        desk.result(market, results)
+    desk.settle(market, -1)
+
+
+@settings(max_examples=150)
+@given(desks, st.tuples(*[st.tuples(*[st.sampled_from(RESULTS)] * 3)] * len(MARKETS)))
+def test_any_chain_of_results_ends_where_the_last_ones_alone_would(
+    desk: Desk, final: tuple[tuple[Result, ...], ...]
+) -> None:
+    for number, results in enumerate(final):
+        settle_for_good(desk, number, results)
+    alone = Desk()
+    for stream_id, event in desk.log:
+        if not isinstance(event, _OF_RESULTS):
+            alone.record(stream_id, event)
+    for number, results in enumerate(final):
+        settle_for_good(alone, number, results)
+    for number in range(len(ACCOUNTS)):
+        found, expected = desk.account(number), alone.account(number)
+        assert replace(found, version=0) == replace(expected, version=0)
+    outcomes = {bet.bet_id: bet.settled for bet in desk.of(Bet)}
+    assert outcomes == {bet.bet_id: bet.settled for bet in alone.of(Bet)}
+    assert None not in outcomes.values()
 
 
 @given(

@@ -9,7 +9,9 @@ from domain.events import (
     FundsReleased,
     FundsReserved,
     MarketClosed,
+    StakeReopened,
     StakeReserved,
+    StakeResettled,
     StakeSettled,
 )
 from domain.journal import Posting, postings
@@ -26,6 +28,16 @@ AVAILABLE, IN_PLAY, HOUSE, EXTERNAL = (
 
 def settled(stake: int, returned: int) -> StakeSettled:
     return StakeSettled(
+        bet_id=BET,
+        stake_minor=stake,
+        return_minor=returned,
+        potential_return_minor=stake * 3,
+        currency="EUR",
+    )
+
+
+def reopened(stake: int, returned: int) -> StakeReopened:
+    return StakeReopened(
         bet_id=BET,
         stake_minor=stake,
         return_minor=returned,
@@ -58,6 +70,13 @@ def settled(stake: int, returned: int) -> StakeSettled:
         (settled(100, 100), [(IN_PLAY, -100, ""), (AVAILABLE, 100, "")]),
         (settled(100, 250), [(IN_PLAY, -100, ""), (AVAILABLE, 250, ""), (HOUSE, -150, "")]),
         (settled(100, 50), [(IN_PLAY, -100, ""), (AVAILABLE, 50, ""), (HOUSE, 50, "")]),
+        (
+            StakeResettled(bet_id=BET, difference_minor=-250, currency="EUR"),
+            [(AVAILABLE, -250, ""), (HOUSE, 250, "")],
+        ),
+        (reopened(100, 250), [(IN_PLAY, 100, ""), (AVAILABLE, -250, ""), (HOUSE, 150, "")]),
+        (reopened(100, 0), [(IN_PLAY, 100, ""), (HOUSE, -100, "")]),
+        (reopened(100, 100), [(IN_PLAY, 100, ""), (AVAILABLE, -100, "")]),
         (account_opened(), []),
         (bet_placed(), []),
         (MarketClosed(), []),

@@ -15,6 +15,7 @@ from domain.events import (
     MarketSuspended,
     MarketType,
     ResultDeclared,
+    ResultRolledBack,
     Score,
     Selection,
     SelectionResult,
@@ -35,6 +36,13 @@ from tests.builders import FIXTURE, SELECTIONS, given_market, market_opened, res
 
 SUSPENDED, RESUMED, CLOSED = MarketSuspended(reason="injury"), MarketResumed(), MarketClosed()
 DECLARED = ResultDeclared(results=results())
+AWAY = results(home="lost", away="won")
+CORRECTED = ResultDeclared(results=AWAY, generation=2)
+BACK_AGAIN = ResultDeclared(results=results(), generation=3)
+ROLLED_BACK = ResultRolledBack(generation=2, reason="wrong match")
+PART = ResultDeclared(results=results()[1:2], partial=True)
+MORE = ResultDeclared(results=results()[:2], generation=2, partial=True)
+WHOLE = ResultDeclared(results=results(), generation=3)
 
 
 # ---- opening
@@ -137,6 +145,19 @@ def test_a_market_opens_once() -> None:
         ([SUSPENDED], lambda m: m.declare(results(), None), DECLARED),
         ([CLOSED], lambda m: m.declare(results(), None), DECLARED),
         ([DECLARED], lambda m: m.declare(results(), None), ResultAlreadyDeclared),
+        ([DECLARED], lambda m: m.declare(AWAY, None), CORRECTED),
+        ([DECLARED, CORRECTED], lambda m: m.declare(results(), None), BACK_AGAIN),
+        ([DECLARED], lambda m: m.roll_back("wrong match"), ROLLED_BACK),
+        ([DECLARED, ROLLED_BACK], lambda m: m.declare(results(), None), BACK_AGAIN),
+        ([DECLARED, ROLLED_BACK], lambda m: m.roll_back(None), MarketStateConflict),
+        ([DECLARED, ROLLED_BACK], lambda m: m.resume(), MarketStateConflict),
+        ([], lambda m: m.roll_back(None), MarketStateConflict),
+        ([], lambda m: m.declare(results()[1:2], None, partial=True), PART),
+        ([PART], lambda m: m.declare(results()[1:2], None, partial=True), ResultAlreadyDeclared),
+        ([PART], lambda m: m.declare(results()[:1], None, partial=True), MORE),
+        ([PART, MORE], lambda m: m.declare(results()[2:], None, partial=True), WHOLE),
+        ([PART], lambda m: m.suspend(None), MarketStateConflict),
+        ([PART], lambda m: m.roll_back("wrong match"), ROLLED_BACK),
     ],
 )
 def test_the_steps_of_a_market(
@@ -159,6 +180,8 @@ def test_the_steps_of_a_market(
         ([SUSPENDED, RESUMED], "open"),
         ([CLOSED], "closed"),
         ([CLOSED, DECLARED], "resulted"),
+        ([DECLARED, CORRECTED], "resulted"),
+        ([DECLARED, ROLLED_BACK], "closed"),
     ],
 )
 def test_the_status_follows_the_events(events: list[Event], status: str) -> None:

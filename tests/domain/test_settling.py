@@ -2,7 +2,10 @@
 
 import pytest
 
+from domain.bet import BetChange
 from domain.events import (
+    BetReopened,
+    BetResettled,
     BetSettled,
     SettlementCompleted,
     SettlementProgressed,
@@ -24,8 +27,10 @@ def settled(stake: int, returned: int, currency: str = "EUR") -> BetSettled:
     )
 
 
-def progressed(*totals: SettlementTotal) -> SettlementProgressed:
-    return SettlementProgressed(market_id=MARKET, totals=totals)
+def progressed(
+    *totals: SettlementTotal, generation: int = 1, after: int = 0
+) -> SettlementProgressed:
+    return SettlementProgressed(market_id=MARKET, totals=totals, generation=generation, after=after)
 
 
 def settling(*events: SettlementProgressed | SettlementCompleted) -> Settling:
@@ -36,9 +41,53 @@ def settling(*events: SettlementProgressed | SettlementCompleted) -> Settling:
 
 def test_progress_counts_bets_by_currency() -> None:
     bets = [settled(100, 250), settled(50, 0), settled(7, 7, "GBP")]
-    assert Settling(0).progress(MARKET, bets) == progressed(
-        SettlementTotal("EUR", 2, 150, 250), SettlementTotal("GBP", 1, 7, 7)
+    assert Settling(0).progress(MARKET, bets, 1, 9) == SettlementProgressed(
+        market_id=MARKET,
+        totals=(SettlementTotal("EUR", 2, 150, 250), SettlementTotal("GBP", 1, 7, 7)),
+        generation=1,
+        after=9,
     )
+
+
+def test_a_correction_counts_the_difference_and_a_rollback_takes_away() -> None:
+    bets: list[BetChange] = [
+        BetResettled(
+            account_id=ACCOUNT,
+            status="won",
+            results=(),
+            stake_minor=100,
+            return_minor=250,
+            difference_minor=250,
+            currency="EUR",
+        ),
+        BetReopened(account_id=ACCOUNT, stake_minor=50, return_minor=20, currency="EUR"),
+    ]
+    event = Settling(0).progress(MARKET, bets, 2, 9)
+    assert event is not None
+    assert event.totals == (SettlementTotal("EUR", -1, -50, 230),)
+
+
+def test_a_step_that_changed_nothing_moves_the_cursor_or_says_nothing() -> None:
+    state = settling(progressed(generation=1, after=5))
+    assert (state.generation, state.after) == (1, 5)
+    assert state.progress(MARKET, [], 1, 5) is None
+    assert state.progress(MARKET, [], 1, 6) == progressed(generation=1, after=6)
+    again = state.progress(MARKET, [settled(1, 2)], 1, 3)
+    assert again is not None
+    assert again.after == 5
+    assert state.progress(MARKET, [], 2, 3) == progressed(generation=2, after=3)
+
+
+def test_another_generation_is_settled_after_a_completed_one() -> None:
+    total = SettlementTotal("EUR", 2, 150, 250)
+    state = settling(progressed(total), SettlementCompleted(market_id=MARKET, totals=(total,)))
+    state = state.evolve(progressed(SettlementTotal("EUR", 0, 0, -250), generation=2, after=3))
+    assert not state.completed
+    done = state.complete(MARKET, 2)
+    assert done == SettlementCompleted(
+        market_id=MARKET, totals=(SettlementTotal("EUR", 2, 150, 0),), generation=2
+    )
+    assert (state.evolve(done).completed, state.evolve(done).generation) == (True, 2)
 
 
 def test_the_end_adds_all_progress_up() -> None:
@@ -46,25 +95,25 @@ def test_the_end_adds_all_progress_up() -> None:
         progressed(SettlementTotal("EUR", 2, 150, 250)),
         progressed(SettlementTotal("GBP", 1, 7, 7), SettlementTotal("EUR", 1, 1, 0)),
     )
-    assert state.complete(MARKET) == SettlementCompleted(
+    assert state.complete(MARKET, 1) == SettlementCompleted(
         market_id=MARKET,
         totals=(SettlementTotal("EUR", 3, 151, 250), SettlementTotal("GBP", 1, 7, 7)),
     )
 
 
 def test_a_market_without_bets_completes_at_once() -> None:
-    done = Settling(0).complete(MARKET)
+    done = Settling(0).complete(MARKET, 1)
     assert done == SettlementCompleted(market_id=MARKET, totals=())
-    assert settling(done) == Settling(1, (), completed=True)
+    assert settling(done) == Settling(1, (), completed=True, generation=1)
 
 
 def test_a_completed_settlement_takes_nothing_more() -> None:
     state = settling(progressed(), SettlementCompleted(market_id=MARKET, totals=()))
     assert (state.completed, state.version) == (True, 2)
+    assert state.complete(MARKET, 1) is None
+    assert state.progress(MARKET, [], 1, 99) is None
     with pytest.raises(MarketStateConflict):
-        state.complete(MARKET)
-    with pytest.raises(MarketStateConflict):
-        state.progress(MARKET, [settled(1, 1)])
+        state.progress(MARKET, [settled(1, 1)], 1, 99)
 
 
 def test_totals_add_up_in_the_order_of_the_codes() -> None:

@@ -31,9 +31,9 @@ class Work:
         self._fail()
         return True
 
-    async def unsettled_markets(self, limit: int) -> Sequence[tuple[UUID, int]]:
+    async def unsettled_markets(self, limit: int) -> Sequence[tuple[UUID, int, int, int]]:
         self._fail()
-        return [(self._market_id, 1)]
+        return [(self._market_id, 1, 1, 0)]
 
     async def open_bets(
         self, market_id: UUID, after: int, limit: int

@@ -21,6 +21,7 @@ from domain.commands import (
     QuoteBody,
     RecordOdds,
     RejectWithdrawal,
+    RollBackResult,
     SettleBets,
     SuspendMarket,
 )
@@ -41,6 +42,7 @@ async def run_business(desk: Desk, seed: int, steps: int) -> None:
     markets = [await desk.market() for _ in range(3)]
     open_bets: dict[UUID, list[UUID]] = {market_id: [] for market_id in markets}
     withdrawals: list[UUID] = []
+    generations: dict[UUID, int] = {}
     for _ in range(steps):
         account_id, owner = rng.choice(accounts)
         market_id = rng.choice(markets)
@@ -70,11 +72,18 @@ async def run_business(desk: Desk, seed: int, steps: int) -> None:
                     markets.append(await desk.market())
                     open_bets[markets[-1]] = []
                 case _:
-                    await desk.score(market_id, rng.randint(0, 2), rng.randint(0, 2))
+                    # Again on the same market it is a correction or, at times, taken back.
+                    if generations.get(market_id) and rng.random() < 0.3:
+                        await desk.ask(RollBackResult(), OPERATOR, target=market_id)
+                    else:
+                        await desk.score(market_id, rng.randint(0, 2), rng.randint(0, 2))
+                    generation = generations[market_id] = generations.get(market_id, 0) + 1
                     bet_ids = open_bets[market_id]
-                    for part in (bet_ids[::2], bet_ids[1::2]):
-                        await desk.ask(SettleBets(bet_ids=part), OPERATOR, target=market_id)
-                    await desk.ask(CompleteSettlement(), OPERATOR, target=market_id)
+                    for after, part in enumerate((bet_ids[::2], bet_ids[1::2])):
+                        due = SettleBets(bet_ids=part, generation=generation, after=after + 1)
+                        await desk.ask(due, OPERATOR, target=market_id)
+                    complete = CompleteSettlement(generation=generation)
+                    await desk.ask(complete, OPERATOR, target=market_id)
         except (Refusal, IndexError):
             continue
 

@@ -12,8 +12,11 @@ from domain.account import Account
 from domain.commands import (
     CompleteSettlement,
     CompleteWithdrawal,
+    DeclareResult,
     QuoteBody,
     RecordOdds,
+    RollBackResult,
+    SelectionResultBody,
     SettleBets,
     Withdraw,
 )
@@ -59,7 +62,16 @@ async def test_a_balance_is_what_was_moved(desk: Desk, db: Reader, database_url:
     follow(database_url)
     found = await balances.get(db, account_id)
     assert found == balances.Balance(
-        account_id, "alice", "EUR", "main", None, 9_000, 1_000, 3, placed["position"]
+        account_id,
+        "alice",
+        "EUR",
+        "main",
+        None,
+        9_000,
+        1_000,
+        3,
+        placed["position"],
+        overdrawn=False,
     )
     assert await balances.get(db, NOBODY) is None
 
@@ -252,7 +264,7 @@ async def test_a_market_from_opening_to_settlement(
     declared = await desk.score(market_id, 2, 1)
     await desk.ask(SettleBets(bet_ids=bet_ids[:1]), OPERATOR, target=market_id)
     follow(database_url)
-    assert await markets.unsettled(db) == [(market_id, declared["position"])]
+    assert await markets.unsettled(db) == [(market_id, declared["position"], 1, 0)]
     halfway = await markets.settlement(db, market_id)
     assert halfway is not None
     assert (halfway.open_bets, halfway.settled_bets, halfway.progress) == (1, 1, 0.5)
@@ -272,6 +284,106 @@ async def test_a_market_from_opening_to_settlement(
     assert settlement is not None
     assert (settlement.completed, settlement.open_bets, settlement.progress) == (True, 0, 1.0)
     assert await markets.settlement(db, NOBODY) is None
+
+
+async def test_a_corrected_result_shows_everywhere_by_its_difference(
+    desk: Desk, db: Reader, database_url: str
+) -> None:
+    account_id, market_id = await desk.account(1_000), await desk.market()
+    placed = await desk.bet(account_id, market_id, 100)
+    bet_id, position = UUID(placed["bet_id"]), placed["position"]
+
+    async def settle(generation: int) -> markets.SettlementRow:
+        due = SettleBets(bet_ids=[bet_id], generation=generation, after=position)
+        await desk.ask(due, OPERATOR, target=market_id)
+        follow(database_url)
+        started = await markets.unsettled(db)
+        assert [(each[0], *each[2:]) for each in started] == [(market_id, generation, position)]
+        done = CompleteSettlement(generation=generation)
+        await desk.ask(done, OPERATOR, target=market_id)
+        follow(database_url)
+        assert await markets.unsettled(db) == []
+        found = await markets.settlement(db, market_id)
+        assert found is not None
+        assert (found.completed, found.generation) == (True, generation)
+        return found
+
+    await desk.score(market_id, 1, 0)
+    assert [t.return_minor for t in (await settle(1)).totals] == [250]
+    await desk.ask(
+        Withdraw(amount_minor=1_100, method="bank"), target=account_id
+    )  # what it won, and more
+    await desk.score(market_id, 0, 1)
+    assert [(t.bets, t.stake_minor, t.return_minor) for t in (await settle(2)).totals] == [
+        (1, 100, 0)
+    ]
+    balance = await balances.get(db, account_id)
+    assert balance is not None
+    assert (balance.available_minor, balance.overdrawn) == (-200, True)
+    owing = await balances.page(db, overdrawn=True)
+    assert [each.account_id for each in owing.items] == [account_id]
+    assert account_id not in [
+        e.account_id for e in (await balances.page(db, overdrawn=False)).items
+    ]
+    bet = await bets.get(db, bet_id)
+    assert bet is not None
+    assert (bet.status, bet.return_minor, bet.legs[0].result) == ("lost", 0, "lost")
+    await desk.ask(RollBackResult(reason="wrong match"), OPERATOR, target=market_id)
+    assert (await settle(3)).totals == []
+    market = await markets.get(db, market_id)
+    assert market is not None
+    assert (market.status, market.score, market.selections[0].result) == ("closed", None, None)
+    bet = await bets.get(db, bet_id)
+    assert bet is not None
+    assert (bet.status, bet.return_minor, bet.settled_at, bet.legs[0].result) == (
+        "open",
+        None,
+        None,
+        None,
+    )
+    rows = (await statement.page(db, account_id)).items
+    assert [(row.kind, row.amount_minor, row.in_play_after_minor) for row in rows[:4]] == [
+        ("settlement_rolled_back", 0, 1_200),
+        ("resettlement", -250, 1_100),
+        ("withdrawal_requested", -1_100, 1_100),
+        ("settlement", 250, 0),
+    ]
+    assert (await journal.trial_balance(db)).check_minor == {"EUR": 0}
+    shown = await exposure.of_market(db, market_id)
+    assert shown is not None
+    (euros,) = shown.currencies
+    assert (euros.bets, euros.stake_minor, euros.settled.bets, euros.settled.return_minor) == (
+        1,
+        100,
+        0,
+        0,
+    )
+    (day,) = (await betting_totals.page(db)).items
+    assert (day.bets, day.settled_bets, day.settled_stake_minor, day.returned_minor) == (1, 0, 0, 0)
+
+
+async def test_a_market_may_be_settled_in_parts(desk: Desk, db: Reader, database_url: str) -> None:
+    account_id, market_id = await desk.account(1_000), await desk.market()
+    ids = [
+        UUID((await desk.bet(account_id, market_id, 100, selection_id=side))["bet_id"])
+        for side in ("home", "draw")
+    ]
+    lost = [SelectionResultBody(selection_id="draw", result="lost")]
+    await desk.ask(DeclareResult(results=lost, partial=True), OPERATOR, target=market_id)
+    await desk.ask(SettleBets(bet_ids=ids), OPERATOR, target=market_id)
+    await desk.ask(CompleteSettlement(), OPERATOR, target=market_id)
+    follow(database_url)
+    settlement = await markets.settlement(db, market_id)
+    assert settlement is not None
+    assert (settlement.status, settlement.completed, settlement.open_bets) == (
+        "part_resulted",
+        True,
+        1,
+    )
+    assert settlement.progress == 0.5
+    shown = await markets.get(db, market_id)
+    assert shown is not None
+    assert [each.result for each in shown.selections] == [None, "lost", None]
 
 
 async def test_markets_are_listed_and_found(desk: Desk, db: Reader, database_url: str) -> None:
