@@ -24,6 +24,4 @@ class Actor(Struct, frozen=True, gc=False):
 
 SETTLER = Actor(user="fairbook-settlement", role="operator")
 PRICE_HANDLER = Actor(user="fairbook-prices", role="operator")
-
-PRICES = Actor(user="fairbook-prices", role="operator")
 """Keeps prices and arbitrages in the ledger."""

@@ -22,7 +22,7 @@ from application.live.source import Fact
 from application.prices import meters
 from application.prices.ports import Facts, Inbox, Incoming, KeptPrice, Known, Outlet
 from application.prices.snapshots import Snapshots
-from domain.actors import PRICES
+from domain.actors import PRICE_HANDLER
 from domain.board import BoardQuote, MarketDescription
 from domain.commands import ArbitrageChange, RecordArbitrages
 from domain.events import (
@@ -208,7 +208,7 @@ class PriceHandler:
     async def _pass_on(self, fact: Fact) -> None:
         """Bring prices that were posted to the ledger to everyone who reads the price stream."""
         line = msgspec.json.decode(fact.line, type=_Line)
-        if line.actor == PRICES.user:
+        if line.actor == PRICE_HANDLER.user:
             return
         taken = msgspec.json.decode(line.data, type=OddsSnapshotTaken)
         market = self._markets.get(taken.market_id) or await self._find(taken.market_id)
@@ -254,7 +254,9 @@ class PriceHandler:
             if not self._changes:
                 continue
             changes, self._changes = self._changes, []
-            receipt = await self._ledger.submit(RecordArbitrages(changes=tuple(changes)), PRICES)
+            receipt = await self._ledger.submit(
+                RecordArbitrages(changes=tuple(changes)), PRICE_HANDLER
+            )
             recorded = msgspec.json.decode(receipt.answer, type=_Recorded)
             first = recorded.position - recorded.events + 1
             if recorded.events == len(changes):

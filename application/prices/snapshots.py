@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from application.ledger import Ledger
 from application.prices.ports import KeptPrice
-from domain.actors import PRICES
+from domain.actors import PRICE_HANDLER
 from domain.commands import MAX_QUOTES, QuoteBody, RecordOdds
 from domain.events import Quote, Side
 from domain.quotes import QuoteLine, QuoteMessage
@@ -46,7 +46,7 @@ class Gathered(Struct, frozen=True):
         for start in range(0, len(self.bodies), MAX_QUOTES):
             some = self.bodies[start : start + MAX_QUOTES]
             try:
-                await ledger.submit(RecordOdds(quotes=list(some)), PRICES)
+                await ledger.submit(RecordOdds(quotes=list(some)), PRICE_HANDLER)
             except Refusal:
                 refused |= await _record_one_by_one(ledger, some)
         return refused
@@ -60,7 +60,7 @@ async def _record_one_by_one(ledger: Ledger, bodies: Iterable[QuoteBody]) -> dic
     refused = {}
     for market_id, mine in by_market.items():
         try:
-            await ledger.submit(RecordOdds(quotes=mine), PRICES)
+            await ledger.submit(RecordOdds(quotes=mine), PRICE_HANDLER)
         except Refusal as refusal:
             refused[market_id] = f"{refusal.type}: {refusal.detail}"
     return refused
