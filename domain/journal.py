@@ -10,7 +10,9 @@ from domain.events import (
     FundsPaidOut,
     FundsReleased,
     FundsReserved,
+    StakeReopened,
     StakeReserved,
+    StakeResettled,
     StakeSettled,
 )
 
@@ -52,13 +54,14 @@ def postings(event: Event) -> tuple[Posting, ...]:
                 Posting("external", amount, currency, method),
             )
         case StakeSettled(stake_minor=stake, return_minor=returned, currency=currency):
-            in_play = Posting("customer_in_play", -stake, currency)
-            if returned == 0:
-                return in_play, Posting("house_result", stake, currency)
-            available = Posting("customer_available", returned, currency)
-            if returned == stake:
-                return in_play, available
-            return in_play, available, Posting("house_result", stake - returned, currency)
+            return _settled(stake, returned, currency)
+        case StakeResettled(difference_minor=difference, currency=currency):
+            return (
+                Posting("customer_available", difference, currency),
+                Posting("house_result", -difference, currency),
+            )
+        case StakeReopened(stake_minor=stake, return_minor=returned, currency=currency):
+            return _settled(-stake, -returned, currency)
         case _:
             return ()
 
@@ -68,3 +71,13 @@ def _to_play(amount_minor: int, currency: str) -> tuple[Posting, Posting]:
         Posting("customer_available", -amount_minor, currency),
         Posting("customer_in_play", amount_minor, currency),
     )
+
+
+def _settled(stake_minor: int, return_minor: int, currency: str) -> tuple[Posting, ...]:
+    in_play = Posting("customer_in_play", -stake_minor, currency)
+    if return_minor == 0:
+        return in_play, Posting("house_result", stake_minor, currency)
+    available = Posting("customer_available", return_minor, currency)
+    if return_minor == stake_minor:
+        return in_play, available
+    return in_play, available, Posting("house_result", stake_minor - return_minor, currency)
