@@ -136,6 +136,17 @@ class DurableConsumer:
         """Acknowledge messages, without waiting for the server; one that gets lost is said again when it comes again."""
         await self._answer(messages, ACK, forget=True)
 
+    async def is_drained(self) -> bool:
+        """Tell whether the stream holds nothing for this consumer that `batches` has not handed out."""
+        try:
+            session = await self._opened()
+            jetstream = session.connection.jetstream
+            info = await jetstream.consumer_info(self._stream, self._durable)
+        except AWAY:
+            return False
+        delivered = info.delivered.consumer_seq if info.delivered else 0
+        return info.num_pending == 0 and delivered == session.next_delivery - 1
+
     async def in_progress(self, messages: Iterable[Message]) -> None:
         """Ask for more time for messages."""
         await self._answer(messages, IN_PROGRESS, forget=False)

@@ -82,6 +82,7 @@ class PriceHandler:
         self._sequence = 0
         self._something = asyncio.Event()
         self._handled_some = asyncio.Event()
+        self._caught_up = asyncio.Event()
         self._all_recorded = asyncio.Condition()
 
     async def run(self) -> None:
@@ -120,12 +121,11 @@ class PriceHandler:
     # ---- prices
 
     async def _take(self) -> None:
-        is_settled = False
         async for batch in self._inbox.batches():
-            if not batch and not is_settled:
+            if not batch and not self._caught_up.is_set() and await self._inbox.is_drained():
                 # All that was not done before has come again: what has not come back is gone.
                 self._note(self._engine.settle(self._sequence))
-                is_settled = True
+                self._caught_up.set()
             for message in batch:
                 began = time.perf_counter()
                 await self._handle(message)
@@ -151,7 +151,9 @@ class PriceHandler:
         except Refusal as refusal:
             await self._reject(message, refusal.type, refusal.detail)
             return
-        self._sequence = max(self._sequence, message.sequence)
+        if message.sequence > self._sequence:
+            self._sequence = message.sequence
+            self._caught_up.set()
         meters.quotes.add(len(quotes.quotes))
         self._note(found)
         if quotes.feed != LEDGER_FEED:  # whose prices the ledger has already
@@ -192,6 +194,8 @@ class PriceHandler:
     # ---- what the ledger says meanwhile
 
     async def _follow(self, position: int) -> None:
+        # Until the prices are those that the ledger was told of, a market's state would be held against older ones.
+        await self._caught_up.wait()
         async for facts in self._facts.facts(position, ("market", "odds")):
             for fact in facts:
                 if fact.topic == OddsSnapshotTaken.topic:
@@ -280,9 +284,10 @@ class PriceHandler:
             changed = self._snapshots.take()
             if self._board is not None:
                 await self._board.put(changed.latest)
-            refused = await changed.record(self._ledger)
+            # First what these prices did: prices that are kept are not looked at again after a crash.
             async with self._all_recorded:
                 await self._all_recorded.wait_for(lambda found=found: self._recorded >= found)  # type: ignore[misc]
+            refused = await changed.record(self._ledger)
             for message, market_id in handled:
                 if market_id in refused:
                     await self._reject(message, "not_kept", refused[market_id])

@@ -32,6 +32,9 @@ class Inbox(Protocol):
     def batches(self) -> AsyncIterator[Sequence[Any]]:
         """Give messages in order, as many as there are now; an empty batch when none came for a while."""
 
+    async def is_drained(self) -> bool:
+        """Tell whether there is no message that has not been given."""
+
     async def done(self, messages: Sequence[Any]) -> None:
         """Take note that messages need not come again."""
 
