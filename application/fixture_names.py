@@ -6,6 +6,7 @@ said otherwise.
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Final, Protocol
 from uuid import UUID, uuid5
 
@@ -24,7 +25,7 @@ NAMESPACE: Final = UUID("0b6e3a52-6f0e-5d0b-8a57-4c1f8f0a9d21")
 FRESH_SECONDS: Final = 1.0
 """For so long nobody else is expected to have begun a fixture: two feeds that do so at once begin two."""
 ASK_AGAIN_SECONDS: Final = 30.0
-"""How soon an operator's word on an unmatched name is noticed."""
+"""How soon an operator's word is noticed."""
 EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -88,14 +89,18 @@ class FixtureNames:
         self._feed = feed
         self._desk = desk
         self._clock = clock
-        self._found: dict[str, Found] = {}
-        self._asked_at: dict[str, float] = {}
-        self._periods: dict[int, tuple[float, dict[UUID, KnownFixture]]] = {}
-        self._said: list[Confirmed] | None = None
+        self._found: dict[tuple[str, str], Found] = {}
+        self._asked_at: dict[tuple[str, str], float] = {}
+        self._read_at: dict[int, float] = {}
+        self._known: dict[UUID, KnownFixture] = {}
+        self._fixtures = Fixtures(())
+        self._said: list[Confirmed] = []
+        self._heard_at = -inf
+        self._confirmations: Confirmations | None = None
 
     async def fixture_of(self, event: FeedEvent, runners: Collection[str] = ()) -> Found | None:
         """Give the fixture of an event; None while it is not certain, which is then an operator's to say."""
-        key = f"{event.event_id} {key_of(event)}"
+        key = event.event_id, key_of(event)
         found = self._found.get(key)
         if found is not None:
             return found
@@ -106,21 +111,18 @@ class FixtureNames:
         found = await self._look(event, runners)
         self._asked_at[key] = now
         if found is None:
-            self.unmatched[key] = event
+            self.unmatched[" ".join(key)] = event
             return None
-        self.unmatched.pop(key, None)
+        self.unmatched.pop(" ".join(key), None)
         self._found[key] = found
         return found
 
     async def _look(self, event: FeedEvent, runners: Collection[str]) -> Found | None:
-        if self._said is None:
-            self._said = list(await self._desk.confirmed(self._feed))
-        near = await self._near(event.starts_at)
-        fixtures = Fixtures(
-            (each.fixture for each in near),
-            {each.fixture.fixture_id: each.runners for each in near if each.fixture.fixture_id},
-        )
-        outcome = resolve(event, fixtures, Confirmations(self._said, fixtures), runners)
+        await self._hear()
+        await self._read_near(event.starts_at)
+        if self._confirmations is None:
+            self._confirmations = Confirmations(self._said, self._fixtures)
+        outcome = resolve(event, self._fixtures, self._confirmations, runners)
         if isinstance(outcome, Match):
             fixture_id = outcome.fixture.fixture_id
             assert fixture_id is not None
@@ -138,12 +140,13 @@ class FixtureNames:
             sight = await self._desk.see(_seen(event, candidates=candidates))
         else:
             return await self._begin(event, tuple(runners))
-        return await self._as_said(sight, fixtures)
+        return await self._as_said(sight)
 
-    async def _as_said(self, sight: Sight, fixtures: Fixtures) -> Found | None:
+    async def _as_said(self, sight: Sight) -> Found | None:
         if sight.fixture_id is None:
             return None
-        fixture = fixtures.by_id.get(sight.fixture_id) or await self._desk.fixture(sight.fixture_id)
+        known = self._fixtures.by_id.get(sight.fixture_id)
+        fixture = known or await self._desk.fixture(sight.fixture_id)
         return None if fixture is None else Found(fixture, sight.swapped)
 
     async def _begin(self, event: FeedEvent, runners: tuple[str, ...]) -> Found | None:
@@ -161,34 +164,69 @@ class FixtureNames:
         matched = CertainMatchBody(fixture_id=fixture.fixture_id, by="same_name")
         sight = await self._desk.see(_seen(event, matched=matched))
         if sight.fixture_id != fixture.fixture_id:
-            return await self._as_said(sight, Fixtures(()))
-        period = self._periods[_period(event.starts_at)]
-        period[1][fixture.fixture_id] = KnownFixture(fixture, runners)
+            return await self._as_said(sight)
+        self._add(KnownFixture(fixture, runners))
         self.begun += 1
         return Found(fixture, begun=True)
 
-    async def _near(self, start: datetime) -> list[KnownFixture]:
-        """Give the fixtures that start as near as the rules may look, read again when they may be out of date."""
+    async def _hear(self) -> None:
+        """Read now and then what was said of names; what an operator says otherwise now is looked at again."""
+        now = self._clock.monotonic()
+        if now - self._heard_at < ASK_AGAIN_SECONDS:
+            return
+        said = list(await self._desk.confirmed(self._feed))
+        self._heard_at = now
+        if said == self._said:
+            return
+        self._said, self._confirmations = said, None
+        words = {
+            key_of(each.event): (each.fixture_id, each.swapped)
+            for each in said
+            if each.by == "operator"
+        }
+        for (event_id, name), found in list(self._found.items()):
+            meant = found.fixture.fixture_id, found.swapped
+            if words.get(name, meant) != meant:
+                del self._found[event_id, name]
+                self._asked_at.pop((event_id, name), None)
+
+    async def _read_near(self, start: datetime) -> None:
+        """Read the fixtures that start as near as the rules may look, again when they may be out of date."""
         now = self._clock.monotonic()
         middle = _period(start)
         for number in range(middle - 1, middle + 2):
-            read_at, known = self._periods.get(number, (float("-inf"), {}))
-            if now - read_at > FRESH_SECONDS:
-                begins_at = EPOCH + number * MOVED
-                # What this process begun may not be in the view yet: it is kept.
-                for each in await self._desk.fixtures(begins_at - _INSTANT, begins_at + MOVED):
-                    assert each.fixture.fixture_id is not None
-                    known[each.fixture.fixture_id] = each
-                self._periods[number] = now, known
-        return [
-            each
-            for number in range(middle - 1, middle + 2)
-            for each in self._periods[number][1].values()
-            if abs(each.fixture.starts_at - start) <= MOVED
-        ]
+            if now - self._read_at.get(number, -inf) <= FRESH_SECONDS:
+                continue
+            begins_at = EPOCH + number * MOVED
+            # What this process began may not be in the view yet: it is kept.
+            for each in await self._desk.fixtures(begins_at - _INSTANT, begins_at + MOVED):
+                self._add(each)
+            self._read_at[number] = now
+
+    def _add(self, each: KnownFixture) -> None:
+        """Take a fixture into the index, which is made anew only when one that is known has changed."""
+        fixture_id = each.fixture.fixture_id
+        assert fixture_id is not None
+        before = self._known.get(fixture_id)
+        if before is not None and _same(before, each):
+            return
+        self._known[fixture_id] = each
+        if before is None:
+            self._fixtures.add(each.fixture, each.runners)
+        else:
+            self._fixtures = Fixtures(
+                (known.fixture for known in self._known.values()),
+                {known: of.runners for known, of in self._known.items()},
+            )
+        if before is not None or any(said.fixture_id == fixture_id for said in self._said):
+            self._confirmations = None
 
 
 _INSTANT: Final = timedelta(microseconds=1)
+
+
+def _same(one: KnownFixture, other: KnownFixture) -> bool:
+    return one.fixture == other.fixture and set(one.runners) == set(other.runners)
 
 
 def _period(start: datetime) -> int:

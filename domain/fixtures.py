@@ -1,7 +1,7 @@
 """Fixtures as a feed's event is compared with them: by their sides, sorted by start and by the beginnings of words."""
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -106,50 +106,60 @@ class Fixtures:
         fixtures: Iterable[Fixture],
         runners: Mapping[UUID, Collection[str]] | None = None,
     ) -> None:
-        by_sport: dict[str, list[Entry]] = defaultdict(list)
+        self.by_id: dict[UUID, Fixture] = {}
+        self.runners: dict[UUID, Collection[str]] = {}
+        self._in_order: dict[str, list[Entry]] = defaultdict(list)
+        # By sport, in the order in which they came; blocks hold places in these.
+        self._entries: dict[str, list[Entry]] = defaultdict(list)
+        self._blocks: dict[tuple[str, int], dict[str, set[int]]] = defaultdict(
+            lambda: defaultdict(set)
+        )
+        names = runners or {}
         for fixture in fixtures:
-            if fixture.fixture_id is None:
-                continue
-            order = (fixture.starts_at, str(fixture.fixture_id))
-            sides = marked_sides(fixture)
-            by_sport[sport_of(fixture.sport)].append(Entry(fixture, sides, order))
-        self.by_id = {
-            entry.fixture.fixture_id: entry.fixture for each in by_sport.values() for entry in each
-        }
-        self.runners = runners or {}
-        self._entries = {
-            sport: sorted(each, key=lambda entry: entry.order) for sport, each in by_sport.items()
-        }
-        self._starts = {
-            sport: [entry.fixture.starts_at for entry in each]
-            for sport, each in self._entries.items()
-        }
-        self._blocks: dict[tuple[str, int], dict[str, set[int]]] = {}
-        for sport, entries in self._entries.items():
-            for which in (0, 1):
-                blocks = self._blocks[sport, which] = defaultdict(set)
-                for at, entry in enumerate(entries):
-                    for block in _blocks_of(entry.sides[which]) if entry.sides else ():
-                        blocks[block].add(at)
+            if fixture.fixture_id is not None:
+                self.add(fixture, names.get(fixture.fixture_id, ()))
+
+    def add(self, fixture: Fixture, runners: Collection[str] = ()) -> None:
+        """Take one more fixture, which has an id; one that has changed needs an index made anew."""
+        assert fixture.fixture_id is not None
+        sport = sport_of(fixture.sport)
+        sides = marked_sides(fixture)
+        entry = Entry(fixture, sides, (fixture.starts_at, str(fixture.fixture_id)))
+        at = len(self._entries[sport])
+        self._entries[sport].append(entry)
+        insort(self._in_order[sport], entry, key=lambda each: each.order)
+        for which, side in enumerate(sides or ()):
+            for block in _blocks_of(side):
+                self._blocks[sport, which][block].add(at)
+        self.by_id[fixture.fixture_id] = fixture
+        if runners:
+            self.runners[fixture.fixture_id] = runners
 
     def near(self, sport: str, start: datetime, within: timedelta) -> list[Entry]:
         """Give the fixtures of a sport that start at most this far away."""
-        starts = self._starts.get(sport, [])
-        first, end = bisect_left(starts, start - within), bisect_right(starts, start + within)
-        return self._entries.get(sport, [])[first:end]
+        entries = self._in_order.get(sport, [])
+        first = bisect_left(entries, start - within, key=_start)
+        return entries[first : bisect_right(entries, start + within, key=_start)]
 
     def like(
         self, sport: str, start: datetime, within: timedelta, sides: tuple[str, str]
     ) -> list[Entry]:
         """Give those of `near` whose home and away share a beginning with these sides, in this order."""
         beginnings = [self._beginning(sport, which, side) for which, side in enumerate(sides)]
-        starts, entries = self._starts.get(sport, []), self._entries.get(sport, [])
-        both = sorted(beginnings[0] & beginnings[1])
-        return [entries[at] for at in both if abs(starts[at] - start) <= within]
+        entries = self._entries.get(sport, [])
+        both = [entries[at] for at in beginnings[0] & beginnings[1]]
+        return sorted(
+            (each for each in both if abs(_start(each) - start) <= within),
+            key=lambda each: each.order,
+        )
 
     def _beginning(self, sport: str, which: int, side: str) -> set[int]:
         blocks = self._blocks.get((sport, which), {})
         return set[int]().union(*(blocks[each] for each in _blocks_of(side) if each in blocks))
+
+
+def _start(entry: Entry) -> datetime:
+    return entry.fixture.starts_at
 
 
 def marked_sides(event: Fixture | FeedEvent) -> tuple[str, str] | None:
