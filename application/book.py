@@ -1,13 +1,25 @@
 """The book: the state of the streams that are in memory, and the events of the batch being decided."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
+
+from msgspec import Struct
 
 from domain.events import Event
 from domain.streams import State, evolve
 
 Row = tuple[UUID, int, Event]
 """A new event on its way to the log: stream, version in the stream, event."""
+
+
+class Lookup(Struct):
+    """Streams that are being read beside the writer's work; `changed` are those whose reading may be too old to keep.
+
+    `void`: any of them may be.
+    """
+
+    changed: set[int] = set()
+    void: bool = False
 
 
 class Book:
@@ -26,6 +38,7 @@ class Book:
         self._undo: list[tuple[int, State | None]] = []
         self._started: set[int] = set()
         self._sealed: tuple[int, list[tuple[int, State | None]], set[int]] | None = None
+        self._lookups: list[Lookup] = []
         self.rows: list[Row] = []
         self.base = 0
 
@@ -102,6 +115,7 @@ class Book:
         self._sealed = None
         self._absent.clear()
         if len(self._young) > self._half:
+            self._void_lookups()
             self._old, self._young = self._young, {}
 
     def rewind_all(self) -> None:
@@ -134,17 +148,55 @@ class Book:
         """Take an event that another process appended, if its stream is in memory and has not got it yet."""
         key = stream_id.int
         self._absent.discard(key)
+        for lookup in self._lookups:
+            lookup.changed.add(key)
         state = self._young.get(key) or self._old.get(key)
         if state is not None and state.version < version:
             self._young[key] = evolve(state, stream_id, event)
 
     def forget(self, head: int) -> None:
         """Drop everything; the log ends at `head`."""
+        self._void_lookups()
         self._young, self._old = {}, {}
         self._undo, self._started, self._sealed = [], set(), None
         self._absent.clear()
         self.rows = []
         self.base = head
+
+    # ---- what is looked up beside the writer's work, and what nobody will ask for again
+
+    def begin_lookup(self) -> Lookup:
+        """Say that streams are being read from the log, from now until `end_lookup`."""
+        lookup = Lookup()
+        self._lookups.append(lookup)
+        return lookup
+
+    def end_lookup(self, lookup: Lookup, states: Mapping[UUID, State]) -> None:
+        """Take the states that were read and are not in memory, but for those that may have changed meanwhile."""
+        if lookup in self._lookups:
+            self._lookups.remove(lookup)
+        if lookup.void:
+            return
+        for stream_id, state in states.items():
+            key = stream_id.int
+            if not (self.knows(stream_id) or key in lookup.changed):
+                self._young[key] = state
+
+    def _void_lookups(self) -> None:
+        for lookup in self._lookups:
+            lookup.void = True
+        self._lookups.clear()
+
+    def release(self, stream_ids: Iterable[UUID]) -> None:
+        """Forget streams that nobody will ask for soon; one that the log does not hold yet as it is stays."""
+        kept = {key for key, _ in self._undo}
+        if self._sealed is not None:
+            kept.update(key for key, _ in self._sealed[1])
+        for key in {stream_id.int for stream_id in stream_ids} - kept:
+            self._young.pop(key, None)
+            self._old.pop(key, None)
+            for lookup in self._lookups:
+                lookup.changed.add(key)
 
     def __len__(self) -> int:
         """Give the number of streams in memory."""

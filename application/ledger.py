@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -95,6 +95,14 @@ class Ledger(Application[UUID]):
     async def state(self, stream_id: UUID) -> State | None:
         """Give what a stream has come to in the log, None when it has no events; raises LogUnavailable."""
         return (await self._store.load({stream_id})).get(stream_id)
+
+    async def prepare(self, command: Command, target: UUID | None = None) -> None:
+        """Read what a large command looks at, so that `enqueue` finds it in memory; raises LogUnavailable."""
+        await self._writer.prepare(command, target)
+
+    def release(self, stream_ids: Iterable[UUID]) -> None:
+        """Forget the states of streams that nobody will ask for soon."""
+        self._writer.book.release(stream_ids)
 
     def enqueue(
         self,

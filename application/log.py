@@ -83,6 +83,9 @@ class Log(LogSession, Protocol):
     def locked(self) -> AbstractAsyncContextManager[LogSession]:
         """Hold the writers' lock: nobody else appends until the block ends, which commits what it appended."""
 
+    async def look(self, stream_ids: Collection[UUID]) -> Mapping[UUID, State]:
+        """Give states as `load` does, without waiting for an append that is under way."""
+
     async def connect(self) -> None:
         """Connect, or connect again after a loss; raises LogUnavailable."""
 

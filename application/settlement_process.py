@@ -1,119 +1,153 @@
-"""The settlement process: once a market has a result, every open bet on it is settled.
+"""The settlement process: once a market's results change, every bet that touches it is visited.
 
-It keeps no state of its own. What is left to do follows from the log: markets with a result whose settlement is not
-completed, and their open bets. So it may be killed anywhere and started anywhere: settling a bet that is settled
-does nothing, and one transaction settles its bets, credits their accounts and counts the totals.
+It keeps no state of its own. What is left to do follows from the log: markets whose last change of results (a
+generation) is not settled to its end, and how far each is. So it may be killed anywhere and started anywhere: a step
+brings its bets to what the results say, credits their accounts, counts the totals and moves the market's cursor, all in
+one transaction; a bet that is there already is passed over.
 """
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 from uuid import UUID
 
 from application.ledger import Ledger
 from application.log import LogUnavailable
+from application.settlement_steps import MarketDue, Steps, Visit
 from application.writer import Overloaded, Unavailable
-from domain.actors import SETTLER
-from domain.commands import CompleteSettlement, SettleBets
+from domain.refusals import MarketStateConflict
 
-PAGE_BETS: Final = 500
-MARKETS_DUE: Final = 100
-MARKETS_AT_ONCE: Final = 8
+MARKETS_AT_ONCE: Final = 16
 """Small markets mostly wait, for the view and for the disk, and may as well wait together."""
 
 FRESH_SECONDS: Final = 30.0
-IDLE_SECONDS: Final = 0.25
+MARKETS_A_LOOK: Final = 200
+NEWS_SECONDS: Final = 0.5
+TRY_AGAIN_SECONDS: Final = 0.25
+LOOK_AGAIN_SECONDS: Final = 5.0
+"""How often to look from the beginning again: for what failed."""
+
 REMEMBERED_MARKETS: Final = 10_000
 _log = logging.getLogger("fairbook.settlement")
 
 
-class OpenWork(Protocol):
-    """What the process reads: eventually complete views, and a way to wait for them."""
+class Work(Protocol):
+    """What the process reads: eventually complete views, and ways to wait for them."""
 
     async def leads(self) -> bool:
         """Tell whether this process is the one that settles; the others stand by."""
 
-    async def unsettled_markets(self, limit: int) -> Sequence[tuple[UUID, int, int, int]]:
-        """Give markets to be settled: each with its last change's position, its generation, and how far that is done."""
+    async def markets_due(self, after: int, limit: int) -> Sequence[tuple[UUID, int, int, int]]:
+        """Give markets to settle whose results changed after a position, in that order.
 
-    async def open_bets(
-        self, market_id: UUID, after: int, limit: int
-    ) -> Sequence[tuple[UUID, int]]:
-        """Give the open bets on a market that were placed after a position, in order, each with its own."""
+        Each with the position of that change, its generation, and the position of the last bet visited in it.
+        """
+
+    async def bets_on(self, market_id: UUID, after: int, limit: int) -> Sequence[Visit]:
+        """Give the bets that touch a market and were placed after a position, in order, open or settled."""
 
     async def bets_seen(self, position: int, timeout_seconds: float) -> bool:
         """Wait until the view of bets has seen every event up to a position."""
 
+    async def news(self, timeout_seconds: float) -> None:
+        """Wait until there may be more to do, or for so long."""
+
 
 class SettlementProcess:
-    """Settles market after market, in whichever process leads; several at once would do no harm, only work twice."""
+    """Settles markets side by side, in whichever process leads; two at once would do no harm, only work twice."""
 
-    def __init__(self, ledger: Ledger, work: OpenWork) -> None:
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, work: Work) -> None:
         self._work = work
-        self._completed: dict[tuple[UUID, int], None] = {}
+        self._steps = Steps(ledger, work.bets_on)
+        self._due: deque[MarketDue] = deque()
+        self._looked_upto = 0
+        self._running: dict[UUID, tuple[int, asyncio.Task[None]]] = {}
+        self._next: dict[UUID, MarketDue] = {}
+        self._settled: dict[UUID, int] = {}
 
     async def run(self) -> None:
         """Work until cancelled; a fault is logged and tried again."""
         waits = False
-        while True:
-            try:
-                settled = await self.settle_due() if await self._work.leads() else 0
-                waits = False
-            except LogUnavailable as error:
-                if not waits:  # once is enough
-                    _log.warning("settlement waits for the database: %s", error)
-                settled, waits = 0, True
-            except Exception:  # noqa: BLE001  if this task ended, nothing would ever be settled again
-                _log.exception("settlement failed and will be tried again")
-                settled = 0
-            if not settled:
-                await asyncio.sleep(IDLE_SECONDS)
+        try:
+            while True:
+                try:
+                    await self._settle_what_is_due()
+                    waits = False
+                except LogUnavailable as error:
+                    if not waits:  # once is enough
+                        _log.warning("settlement waits for the database: %s", error)
+                    waits = True
+                except Exception:  # noqa: BLE001  if this task ended, nothing would ever be settled again
+                    _log.exception("settlement failed and will be tried again")
+                await asyncio.sleep(TRY_AGAIN_SECONDS)
+        finally:
+            tasks = [task for _, task in self._running.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def settle_due(self) -> int:
-        """Settle the markets that are due now, and give how many were settled."""
-        due = await self._work.unsettled_markets(MARKETS_DUE)
-        places = asyncio.Semaphore(MARKETS_AT_ONCE)
+    async def _settle_what_is_due(self) -> None:
+        """Settle markets as they fall due, as long as this process leads."""
+        self._due.clear()
+        look_again_at = 0.0
+        while await self._work.leads():
+            if (now := asyncio.get_running_loop().time()) >= look_again_at:
+                look_again_at, self._looked_upto = now + LOOK_AGAIN_SECONDS, 0
+            if not self._due:
+                await self._look()
+            while self._due and len(self._running) < MARKETS_AT_ONCE:
+                self._begin(self._due.popleft())
+            if self._due:
+                tasks = [task for _, task in self._running.values()]
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await self._work.news(NEWS_SECONDS)
 
-        async def in_its_place(
-            market_id: UUID, result_position: int, generation: int, after: int
-        ) -> bool:
-            async with places:
-                return await self._try_settle(market_id, result_position, generation, after)
+    async def _look(self) -> None:
+        """Find what has fallen due since the last look."""
+        found = await self._work.markets_due(self._looked_upto, MARKETS_A_LOOK)
+        for market in (MarketDue(*each) for each in found):
+            self._looked_upto = market.changed_at
+            # The view needs a moment to show what this process has just completed.
+            if market.generation > self._settled.get(market.market_id, 0):
+                self._due.append(market)
 
-        # The view of markets needs a moment to show what this process has just completed.
-        todo = [in_its_place(*each) for each in due if (each[0], each[2]) not in self._completed]
-        return sum(await asyncio.gather(*todo))
+    def _begin(self, market: MarketDue) -> None:
+        market_id = market.market_id
+        if running := self._running.get(market_id):
+            if running[0] < market.generation:  # that one will notice that its time is over
+                self._next[market_id] = market
+            return
+        task = asyncio.create_task(self._settle(market), name=f"settle {market_id}")
+        self._running[market_id] = market.generation, task
+        task.add_done_callback(lambda _: self._ended(market_id))
 
-    async def _try_settle(
-        self, market_id: UUID, result_position: int, generation: int, after: int
-    ) -> bool:
+    def _ended(self, market_id: UUID) -> None:
+        del self._running[market_id]
+        if market := self._next.pop(market_id, None):
+            self._due.appendleft(market)
+
+    async def _settle(self, market: MarketDue) -> None:
         """Settle one market; what stops it is logged, tried again later, and holds up no other market."""
         try:
-            return await self._settle(market_id, result_position, generation, after)
+            # No bet on the market is younger than its result, so the view of bets needs to be no fresher.
+            if not await self._work.bets_seen(market.changed_at, FRESH_SECONDS):
+                _log.warning("the view of bets is behind; market %s waits", market.market_id)
+                return
+            await self._steps.settle(market)
         except (LogUnavailable, Unavailable, Overloaded) as error:
-            _log.warning("settlement of market %s waits: %s", market_id, type(error).__name__)
-        except Exception:  # noqa: BLE001  one market's fault must not hold up the others
-            _log.exception("settlement of market %s failed and will be tried again", market_id)
-        return False
-
-    async def _settle(
-        self, market_id: UUID, result_position: int, generation: int, last: int
-    ) -> bool:
-        # No bet on the market is younger than its result, so the view of bets needs to be no fresher.
-        if not await self._work.bets_seen(result_position, FRESH_SECONDS):
-            _log.warning("the view of bets is behind; market %s waits", market_id)
-            return False
-        while bets := await self._work.open_bets(market_id, last, PAGE_BETS):
-            last = bets[-1][1]
-            due = SettleBets(
-                bet_ids=[bet_id for bet_id, _ in bets], generation=generation, after=last
+            _log.warning(
+                "settlement of market %s waits: %s", market.market_id, type(error).__name__
             )
-            await self._ledger.submit(due, SETTLER, target=market_id)
-        done = CompleteSettlement(generation=generation)
-        await self._ledger.submit(done, SETTLER, target=market_id)
-        if len(self._completed) >= REMEMBERED_MARKETS:
-            self._completed.clear()
-        self._completed[market_id, generation] = None
-        return True
+        except MarketStateConflict as conflict:
+            _log.info("settlement of market %s begins anew: %s", market.market_id, conflict)
+        except Exception:  # noqa: BLE001  one market's fault must not hold up the others
+            _log.exception(
+                "settlement of market %s failed and will be tried again", market.market_id
+            )
+        else:
+            if len(self._settled) >= REMEMBERED_MARKETS:
+                self._settled.clear()
+            self._settled[market.market_id] = market.generation

@@ -13,8 +13,9 @@ by the log is taken back and decided anew, batch by batch, under the writers' lo
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Final
 from uuid import UUID
 
@@ -37,12 +38,17 @@ from application.log import (
     StreamConflict,
 )
 from application.order import Order
+from domain.commands import Command
 from domain.events import Event
 from domain.refusals import Refusal
+from domain.streams import State
 
 MAX_BATCH_WEIGHT: Final = 1_000
 MAX_QUEUE_WEIGHT: Final = 40_000
 TAIL_LIMIT: Final = 20_000
+LOOKUP_STREAMS: Final = 100
+"""What is read at a time beside the writer's work: decoding it holds everybody else up for a millisecond or two."""
+
 RECONNECT_SECONDS: Final = 10.0
 
 EncodeEvent = Callable[[Event, datetime, str, UUID, str | None], bytes]
@@ -117,6 +123,34 @@ class Writer:
         if len(self._queue) == 1:
             self._drain()
         self._wake.set()
+
+    async def prepare(self, command: Command, target: UUID | None) -> None:
+        """Read what a large command looks at before it is put, so that nobody has to wait for it behind that command.
+
+        Raises LogUnavailable. What is not read here is loaded as for any other command.
+        """
+        asked: set[UUID] = set()
+        while missing := self._not_known(command, target, asked) - asked:
+            asked |= missing
+            lookup, states = self.book.begin_lookup(), dict[UUID, State]()
+            try:
+                for some in _slices(missing, LOOKUP_STREAMS):
+                    states.update(await self._log.look(some))
+            finally:
+                self.book.end_lookup(lookup, states)
+
+    def _not_known(
+        self, command: Command, target: UUID | None, asked: Collection[UUID]
+    ) -> set[UUID]:
+        knows = self.book.knows
+        missing = {each for each in streams_of(command, target) if not knows(each)}
+        if missing - set(asked):
+            return missing
+        try:
+            further = set(further_streams_of(command, target, self.book))
+        except LookupError:  # of a stream that does not exist, or has changed meanwhile
+            return set()
+        return {each for each in further if not knows(each)}
 
     async def run(self) -> None:
         """Commit batches until cancelled; a batch in flight is finished first."""
@@ -439,3 +473,9 @@ class Writer:
         """Answer the commands that have been answered before; give those that have not."""
         known = await self._log.records({key for order in orders for key in order.keys})
         return [order for order in orders if not answer_again(order, known)]
+
+
+def _slices(ids: Iterable[UUID], size: int) -> Iterator[list[UUID]]:
+    rest = iter(ids)
+    while some := list(islice(rest, size)):
+        yield some

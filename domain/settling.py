@@ -40,6 +40,12 @@ class Settling(Struct, frozen=True):
     generation: int = 0
     after: int = 0
 
+    def check_reached(self, generation: int, since: int) -> None:
+        """Refuse a step that would pass over bets, because one before it failed."""
+        reached = self.after if generation == self.generation else 0
+        if reached < since:
+            raise MarketStateConflict(f"the settlement has come to {reached}, not to {since}")
+
     def progress(
         self, market_id: UUID, changed: Iterable[BetChange], generation: int, after: int
     ) -> SettlementProgressed | None:

@@ -1,14 +1,12 @@
 """`fairbook api`: serve HTTP; the settlement process runs inside."""
 
 import argparse
-import asyncio
 import contextlib
 import functools
 import gc
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import cast
-from uuid import UUID
 
 import uvicorn
 from opentelemetry import metrics
@@ -17,7 +15,6 @@ from opentelemetry.metrics import Observation
 from adapters.dependencies import ValkeyLink
 from adapters.linear_programme import HighsSolver
 from adapters.nats.connection import NatsLink
-from adapters.postgres.leadership import Leadership
 from adapters.postgres.reader import Reader
 from adapters.postgres.settings import ledger_environment
 from adapters.telemetry import exports_traces, set_up
@@ -30,11 +27,10 @@ from api.live.socket import FRAME_BYTES_MAX
 from api.wire import WebSocketWire
 from application.ledger import Ledger
 from application.live.hub import HEARTBEAT_SECONDS, Hub
-from application.settlement_process import SettlementProcess
 from fairbook.live import Server, live_hub
 from fairbook.secret import signing_secret
 from fairbook.settings import Settings
-from read_models import bets, markets
+from fairbook.settlement import settling
 
 GC_THRESHOLDS = (50_000, 20, 50)
 """Collections are rarer than Python's default: a pause of the collector is a pause of every request."""
@@ -96,28 +92,6 @@ def _listening(host: str, port: int, *, shared: bool) -> Iterator[socket.socket]
         yield listener
 
 
-class _Work:
-    """What the settlement process reads, from the read models."""
-
-    def __init__(self, reader: Reader, leadership: Leadership) -> None:
-        self._reader = reader
-        self._leadership = leadership
-
-    async def leads(self) -> bool:
-        return await self._leadership.held()
-
-    async def unsettled_markets(self, limit: int) -> Sequence[tuple[UUID, int, int, int]]:
-        return await markets.unsettled(self._reader, limit)
-
-    async def open_bets(
-        self, market_id: UUID, after: int, limit: int
-    ) -> Sequence[tuple[UUID, int]]:
-        return await bets.open_on_market(self._reader, market_id, after, limit)
-
-    async def bets_seen(self, position: int, timeout_seconds: float) -> bool:
-        return await self._reader.wait_for("bets", position, timeout_seconds)
-
-
 @contextlib.asynccontextmanager
 async def _open(
     settings: Settings, metrics_text: Callable[[], bytes], servers: Sequence[Server] = ()
@@ -145,11 +119,7 @@ async def _open(
             )
             for server in servers:
                 server.hub = live
-        leadership = Leadership(database_url, "settlement")
-        stack.push_async_callback(leadership.release)
-        process = SettlementProcess(ledger, _Work(reader, leadership))
-        settling = asyncio.create_task(process.run(), name="settlement")
-        stack.push_async_callback(_cancelled, settling)
+        await stack.enter_async_context(settling(database_url, ledger, reader))
         _show(ledger)
         gc.collect()
         gc.freeze()
@@ -178,9 +148,3 @@ def _show(ledger: Ledger) -> None:
         [lambda _: [Observation(ledger.streams_in_memory)]],
         description="Streams whose state is in memory",
     )
-
-
-async def _cancelled(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task

@@ -175,23 +175,26 @@ SELECT b.* FROM (
 ORDER BY position DESC LIMIT %(limit)s"""
 
 
-_OPEN_ON_MARKET = """
-(SELECT b.bet_id, b.position FROM bets b
- WHERE b.market_id = %(market_id)s AND b.position > %(after)s AND b.status = 'open'
+_TOUCHING = """
+(SELECT b.bet_id, b.position, b.further_legs IS NULL FROM bets b
+ WHERE b.market_id = %(market_id)s AND b.position > %(after)s
  ORDER BY b.position LIMIT %(limit)s)
-UNION
-(SELECT b.bet_id, f.position FROM bets_further_legs f JOIN bets b USING (bet_id)
- WHERE f.market_id = %(market_id)s AND f.position > %(after)s AND b.status = 'open'
+UNION ALL
+(SELECT f.bet_id, f.position, false FROM bets_further_legs f
+ WHERE f.market_id = %(market_id)s AND f.position > %(after)s
  ORDER BY f.position LIMIT %(limit)s)
 ORDER BY 2 LIMIT %(limit)s"""
 
 
-async def open_on_market(
+async def touching(
     db: Db, market_id: UUID, after: int = 0, limit: int = 500
-) -> list[tuple[UUID, int]]:
-    """Give the open bets with a leg on this market that were placed after a position, in order, each with its own."""
+) -> list[tuple[UUID, int, bool]]:
+    """Give the bets with a leg on this market that were placed after a position, in order, open or settled.
+
+    Each with its own position, and whether that is its only leg.
+    """
     parameters = {"market_id": market_id, "after": after, "limit": limit}
-    return await db.rows(_OPEN_ON_MARKET, parameters, _columns)
+    return await db.rows(_TOUCHING, parameters, _columns)
 
 
 def _columns(*values: Any) -> tuple[Any, ...]:

@@ -166,18 +166,18 @@ async def find(
     return found[0][0] if found else None
 
 
-async def unsettled(db: Db, limit: int = 100) -> list[tuple[UUID, int, int, int]]:
-    """Give the markets whose settlement is not completed, rolled back ones too, oldest change first.
+async def unsettled(db: Db, after: int = 0, limit: int = 100) -> list[tuple[UUID, int, int, int]]:
+    """Give the markets whose settlement is not completed and whose results changed after a position, in that order.
 
     Each with the position of that change, the generation that it began, and the position of the last bet visited in it
     as far as this view has seen (0: none).
     """
     sql = query(
         "SELECT market_id, result_position, generation, settled_after FROM markets",
-        ["settled_generation < generation"],
+        ["settled_generation < generation", "result_position > %(after)s"],
         "ORDER BY result_position LIMIT %(limit)s",
     )
-    return await db.rows(sql, {"limit": limit}, _columns)
+    return await db.rows(sql, {"after": after, "limit": limit}, _columns)
 
 
 _SELECT_SETTLEMENT = f"""

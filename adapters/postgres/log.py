@@ -1,5 +1,6 @@
 """The writer's side of the log: one asynchronous connection, one round trip a batch."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -82,6 +83,8 @@ class PostgresLog:
         self.no_keys = (empty, empty)
         self._datastore = datastore
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
+        self._beside: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
+        self._opening = asyncio.Lock()
 
     # ---- connection
 
@@ -89,23 +92,27 @@ class PostgresLog:
         """Connect, or connect again after a loss; raises LogUnavailable."""
         if self._connection is not None and not self._connection.closed:
             return
+        self._connection = await self._open("fairbook writer")
+
+    async def _open(self, name: str) -> psycopg.AsyncConnection[tuple[Any, ...]]:
         kwargs = {k: v for k, v in _connect_kwargs(self._datastore).items() if k != "row_factory"}
         with _translated():
             connection = await psycopg.AsyncConnection.connect(
                 **kwargs,
                 autocommit=True,
                 row_factory=tuple_row,
-                application_name="fairbook writer",
+                application_name=name,
                 **_GIVE_UP,
             )
         register(connection)
-        self._connection = connection
+        return connection
 
     async def disconnect(self) -> None:
-        """Close the writer's connection; the recorder's pool closes with the application."""
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+        """Close the writer's connections; the recorder's pool closes with the application."""
+        for connection in (self._connection, self._beside):
+            if connection is not None:
+                await connection.close()
+        self._connection = self._beside = None
 
     @contextlib.asynccontextmanager
     async def locked(self) -> AsyncIterator["PostgresLog"]:
@@ -141,8 +148,21 @@ class PostgresLog:
 
     async def load(self, stream_ids: Collection[UUID]) -> Mapping[UUID, State]:
         """Give the states of those streams that exist, from snapshots and the events after them."""
+        return await self._states(self._connected(), stream_ids)
+
+    async def look(self, stream_ids: Collection[UUID]) -> Mapping[UUID, State]:
+        """Give states as `load` does, over a connection beside the writer's."""
+        async with self._opening:  # several may ask at once
+            if self._beside is None or self._beside.closed:
+                self._beside = await self._open("fairbook lookup")
+        return await self._states(self._beside, stream_ids)
+
+    async def _states(
+        self, connection: psycopg.AsyncConnection[tuple[Any, ...]], stream_ids: Collection[UUID]
+    ) -> Mapping[UUID, State]:
         states: dict[UUID, State] = {}
-        rows = await self._fetch(self._load, (UuidArray.of(list(stream_ids)), TextArray.of(SHAPES)))
+        parameters = (UuidArray.of(list(stream_ids)), TextArray.of(SHAPES))
+        rows = await self._fetch(self._load, parameters, connection)
         for stream_id, version, topic, state, is_snapshot in rows:
             if is_snapshot:
                 states[stream_id] = decode_snapshot(topic, state)
@@ -168,9 +188,14 @@ class PostgresLog:
         rows = await self._fetch(self._records, (TextArray.of(scopes), TextArray.of(names)))
         return {(row[0], row[1]): CommandRecord(*row) for row in rows}
 
-    async def _fetch(self, sql: Composed, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    async def _fetch(
+        self,
+        sql: Composed,
+        parameters: Sequence[Any],
+        connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None,
+    ) -> list[tuple[Any, ...]]:
         with _translated():
-            cursor = self._connected().cursor(binary=True)
+            cursor = (connection or self._connected()).cursor(binary=True)
             await cursor.execute(sql, parameters, prepare=True)
             return await cursor.fetchall()
 

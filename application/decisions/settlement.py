@@ -18,6 +18,8 @@ def settle_bets(command: SettleBets, ctx: Context) -> Answer:
     So a step may be repeated or interrupted anywhere, and a step of an older generation is refused.
     """
     market = _market_in(command.generation, ctx)
+    settling = _settling(ctx)
+    settling.check_reached(command.generation, command.since)
     book = ctx.book
     markets: dict[UUID, Market] = {market.market_id: market}
     changed: list[BetChange] = []
@@ -36,9 +38,7 @@ def settle_bets(command: SettleBets, ctx: Context) -> Answer:
         if of_account is not None:
             book.record(bet.account_id, of_account)
         changed.append(of_bet)
-    progressed = _settling(ctx).progress(
-        market.market_id, changed, command.generation, command.after
-    )
+    progressed = settling.progress(market.market_id, changed, command.generation, command.after)
     if progressed is not None:
         book.record(settlement_id(market.market_id), progressed)
     return answers.BetsSettled(len(changed), book.position)
@@ -47,7 +47,9 @@ def settle_bets(command: SettleBets, ctx: Context) -> Answer:
 def complete_settlement(command: CompleteSettlement, ctx: Context) -> Answer:
     """End a generation of the target market's settlement, once."""
     market = _market_in(command.generation, ctx)
-    completed = _settling(ctx).complete(market.market_id, command.generation)
+    settling = _settling(ctx)
+    settling.check_reached(command.generation, command.since)
+    completed = settling.complete(market.market_id, command.generation)
     if completed is not None:
         ctx.book.record(settlement_id(market.market_id), completed)
     return answers.BetsSettled(0, ctx.book.position)

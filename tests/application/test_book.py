@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from application.book import Book
+from application.book import Book, Lookup
 from domain.events import Event
 from domain.streams import State, evolve
 from tests.builders import account_opened, an_id, deposited
@@ -42,6 +42,7 @@ class BookMachine(RuleBasedStateMachine):
         self.sealed: list[tuple[UUID, Event]] | None = None
         self.batch: list[tuple[UUID, Event]] = []
         self.marks: list[tuple[tuple[int, int], int]] = []
+        self.lookups: list[tuple[Lookup, dict[UUID, State]]] = []
 
     def tentative(self) -> list[tuple[UUID, Event]]:
         return [*self.durable, *(self.sealed or []), *self.batch]
@@ -51,6 +52,22 @@ class BookMachine(RuleBasedStateMachine):
         if not self.book.knows(stream_id):
             state = fold(self.durable, stream_id)
             self.book.put_loaded({stream_id}, {stream_id: state} if state else {})
+
+    @rule(stream_ids=st.sets(streams, min_size=1))
+    def read_beside(self, stream_ids: set[UUID]) -> None:
+        """What is read here arrives some steps later, when much may have happened."""
+        found = {each: state for each in stream_ids if (state := fold(self.durable, each))}
+        self.lookups.append((self.book.begin_lookup(), found))
+
+    @precondition(lambda self: self.lookups)
+    @rule(data=st.data())
+    def take_what_was_read_beside(self, data: st.DataObject) -> None:
+        which = data.draw(st.integers(0, len(self.lookups) - 1))
+        self.book.end_lookup(*self.lookups.pop(which))
+
+    @rule(stream_ids=st.sets(streams, min_size=1))
+    def release(self, stream_ids: set[UUID]) -> None:
+        self.book.release(stream_ids)
 
     @rule(stream_id=streams, amount=st.integers(1, 99))
     def decide(self, stream_id: UUID, amount: int) -> None:

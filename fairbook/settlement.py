@@ -1,0 +1,82 @@
+"""The settlement process, put together: what it reads, and how it hears of more to do."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+from uuid import UUID
+
+from adapters.postgres.bell import LedgerBell
+from adapters.postgres.leadership import Leadership
+from adapters.postgres.reader import Reader
+from application.ledger import Ledger
+from application.log import LogUnavailable
+from application.settlement_process import SettlementProcess
+from application.settlement_steps import Visit
+from read_models import bets, markets
+
+VIEWS_SECONDS: Final = 0.1
+"""The views show what rang a moment later, and one look serves all that rings meanwhile."""
+
+
+class SettlementWork:
+    """What the settlement process reads, from the read models; an application.settlement_process.Work."""
+
+    def __init__(self, database_url: str, reader: Reader) -> None:
+        self._url = database_url
+        self._reader = reader
+        self._leadership = Leadership(database_url, "settlement")
+        self._bell: LedgerBell | None = None
+
+    async def leads(self) -> bool:
+        """Tell whether this process settles."""
+        return await self._leadership.held()
+
+    async def markets_due(self, after: int, limit: int) -> Sequence[tuple[UUID, int, int, int]]:
+        """Give markets to settle."""
+        return await markets.unsettled(self._reader, after, limit)
+
+    async def bets_on(self, market_id: UUID, after: int, limit: int) -> Sequence[Visit]:
+        """Give the bets that touch a market."""
+        return await bets.touching(self._reader, market_id, after, limit)
+
+    async def bets_seen(self, position: int, timeout_seconds: float) -> bool:
+        """Wait for the view of bets."""
+        return await self._reader.wait_for("bets", position, timeout_seconds)
+
+    async def news(self, timeout_seconds: float) -> None:
+        """Wait until the ledger has new events and the views had a moment; raises LogUnavailable."""
+        try:
+            if self._bell is None:
+                bell = LedgerBell(self._url)
+                self._bell = await bell.__aenter__()
+            await self._bell.wait(timeout_seconds)
+        except LogUnavailable:
+            await self._close_bell()
+            raise
+        await asyncio.sleep(VIEWS_SECONDS)
+
+    async def _close_bell(self) -> None:
+        if self._bell is not None:
+            bell, self._bell = self._bell, None
+            await bell.__aexit__(None, None, None)
+
+    async def close(self) -> None:
+        """Let go of the lead and of the bell."""
+        await self._close_bell()
+        await self._leadership.release()
+
+
+@contextlib.asynccontextmanager
+async def settling(database_url: str, ledger: Ledger, reader: Reader) -> AsyncIterator[None]:
+    """Run the settlement process until the block ends."""
+    work = SettlementWork(database_url, reader)
+    process = SettlementProcess(ledger, work)
+    running = asyncio.create_task(process.run(), name="settlement")
+    try:
+        yield
+    finally:
+        running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+        await work.close()
