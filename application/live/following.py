@@ -206,7 +206,8 @@ class Following:
             return
         if shown := _shown(topic, fact):
             await client.room()
-            client.add_fact(shown, asyncio.get_running_loop().time())
+            if topic in topics:  # still: while this waited, the client may have left
+                client.add_fact(shown, asyncio.get_running_loop().time())
 
 
 def _shown(topic: str, fact: Fact) -> Message | None:
