@@ -89,6 +89,8 @@ def a_live_service(
         handlers = stack.enter_context(a_handle_process("outbox", **variables))
         people = People(service.url)
         stack.callback(people.close)
+        # Streams of facts are refused until there is something to hear them from.
+        asyncio.run(published_up_to(own.urls.nats, 0))
         server = NatsServer(own, nats_folder / "nats")
         yield LiveService(service, server, handlers, people)
     shutil.rmtree(nats_folder)

@@ -414,7 +414,7 @@ def test_real_matches_of_an_odds_feed_are_matched_to_fuller_names() -> None:
         assert found(event, *(each for each in fixtures if each != fixture)) is None
 
 
-def test_a_thousand_names_among_a_thousand_fixtures_take_a_second_at_most() -> None:
+def test_a_thousand_names_among_a_thousand_fixtures_take_two_seconds_at_most() -> None:
     sides = [a + b + c for a in BEGINNINGS for b in SYLLABLES for c in "xyz"]
     fixtures = [
         a_fixture(f"{sides[n % 97]}{n} United", f"{sides[(n * 7) % 101]}{n} FC", n % 24)
@@ -432,7 +432,7 @@ def test_a_thousand_names_among_a_thousand_fixtures_take_a_second_at_most() -> N
         best = min(best, process_time() - begun)
     assert all(isinstance(each, Match) for each in outcomes)
     print(f"{best:.2f} s")
-    assert best < 1.0
+    assert best < 2.0  # 0.7 s on a quiet machine
 
 
 BEGINNINGS = ("Ka", "To", "Mi", "Ra", "Se", "Vo", "Da", "Gu")
