@@ -11,6 +11,7 @@ from read_models import (
     feed_names,
     journal,
     markets,
+    performance,
     prices,
     statement,
 )
@@ -26,6 +27,7 @@ READ_MODELS: Final[dict[str, Projection]] = {
         journal,
         exposure,
         betting_totals,
+        performance,
         prices,
         arbitrages,
         feed_names,

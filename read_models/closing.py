@@ -37,7 +37,7 @@ class LegTaken(Struct, frozen=True):
     market_id: UUID
     selection_id: str
     side: Side
-    odds: Decimal
+    odds: Decimal | None
 
 
 class LegClosing(Struct, frozen=True):
@@ -53,7 +53,7 @@ class LegClosing(Struct, frozen=True):
     closing_odds: Decimal
     closing_bookmaker: str | None
     fair_odds: Decimal | None
-    clv: Decimal
+    clv: Decimal | None
     clv_fair: Decimal | None
 
 
@@ -80,7 +80,7 @@ class ClosingLine(Struct, frozen=True):
 MICROSECONDS: Final = "(extract(epoch FROM {}) * 1000000)::bigint"
 """A time as a whole number, exactly."""
 
-_NAME = "lower(regexp_replace({}, '[^[:alnum:]]', '', 'g'))"
+NAME: Final = "lower(regexp_replace({}, '[^[:alnum:]]', '', 'g'))"
 """A bookmaker's key (`betfair_ex`) and what a client calls it (`Betfair Ex`) are the same name."""
 
 _SELECT_LEGS = f"""
@@ -91,7 +91,7 @@ LEFT JOIN balances a USING (account_id)
 LEFT JOIN LATERAL (
     SELECT p.bookmaker, p.odds FROM closing_prices p
     WHERE p.market_id = w.market_id AND p.selection_id = w.selection_id AND p.side = w.side
-      AND {_NAME.format("p.bookmaker")} = {_NAME.format("a.held_at")}
+      AND {NAME.format("p.bookmaker")} = {NAME.format("a.held_at")}
     ORDER BY p.bookmaker LIMIT 1
 ) own ON true
 LEFT JOIN closing_lines c ON c.market_id = w.market_id AND c.selection_id = w.selection_id
@@ -125,7 +125,9 @@ def _leg_closing(
     return LegClosing(odds, bookmaker, fair, _value(leg, odds), fair and _value(leg, fair))
 
 
-def _value(leg: LegTaken, closing: Decimal) -> Decimal:
+def _value(leg: LegTaken, closing: Decimal) -> Decimal | None:
+    if leg.odds is None:  # at the starting price
+        return None
     better, worse = (leg.odds, closing) if leg.side == "back" else (closing, leg.odds)
     return ((better - worse) / worse).quantize(CLV_STEP, ROUND_HALF_EVEN)
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.account import Account, AccountEvent
-from domain.bet import BetChange
+from domain.bet import Bet, BetChange, BetStatus
 from domain.events import (
     AccountOpened,
     BetPlaced,
@@ -159,6 +159,26 @@ class Batch:
             return []
         placed = self.first_events(BetPlaced, {r.stream_id.int: r.stream_id for r in settled})
         return [(r, cast("BetChange", r.event), placed[r.stream_id.int]) for r in settled]
+
+    @cached_property
+    def statuses_before_corrections(self) -> dict[int, BetStatus]:
+        """How each bet stood that is settled otherwise or reopened here, by the position of that event."""
+        corrected: dict[StreamKey, int] = {}
+        seen: set[StreamKey] = set()
+        for recorded, event, _ in self.settled:
+            key = recorded.stream_id.int
+            if type(event) is not BetSettled and key not in seen:
+                corrected[key] = recorded.version - 1
+            seen.add(key)
+        states = self._history.states(corrected) if corrected else {}
+        stands = {key: cast("Bet", state).status for key, state in states.items()}
+        before: dict[int, BetStatus] = {}
+        for recorded, event, _ in self.settled:
+            key = recorded.stream_id.int
+            if type(event) is not BetSettled:
+                before[recorded.position] = stands[key]
+            stands[key] = "open" if isinstance(event, BetReopened) else event.status
+        return before
 
     def first_events(self, kind: type[E], ids: Mapping[StreamKey, UUID]) -> dict[StreamKey, E]:
         """Give the first events of streams that begin with this type, in this batch or before it."""
