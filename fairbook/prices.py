@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import logging
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Final
@@ -10,12 +12,12 @@ import msgspec
 from msgspec.structs import replace
 
 from adapters.linear_programme import HighsSolver
-from adapters.nats.connection import connected
+from adapters.nats.connection import cancelled, connected
 from adapters.nats.consumer import DurableConsumer
 from adapters.nats.live import NatsLive
 from adapters.nats.outlet import PriceOutlet
 from adapters.nats.publisher import Publisher
-from adapters.nats.streams import ODDS, ensure_streams
+from adapters.nats.streams import ODDS, SIGNALS_SECONDS, ensure_streams
 from adapters.postgres.leadership import Leadership
 from adapters.postgres.reader import Reader
 from adapters.postgres.settings import ledger_environment
@@ -33,7 +35,8 @@ from read_models import arbitrages, prices
 
 STANDBY_SECONDS: Final = 1.0
 VIEWS_SECONDS: Final = 30.0
-EVENTS_AT_ONCE: Final = 1_000_000
+
+_log = logging.getLogger("fairbook.prices")
 
 
 def thresholds_of(settings: Settings) -> Thresholds:
@@ -89,14 +92,18 @@ async def handle_prices(settings: Settings) -> None:
             lambda bookmaker: timedelta(seconds=settings.quote_max_ages.seconds(bookmaker)),
             utc_now,
         )
-        working = asyncio.ensure_future(handler.run())
+        working = asyncio.create_task(handler.run(), name="prices")
         try:
-            while await lead.held() and not working.done():
+            while await lead.held():
                 await asyncio.wait([working], timeout=STANDBY_SECONDS)
+                if working.done():
+                    working.result()
+                    _log.info("most markets on the board are over: it is made anew")
+                    return
         finally:
-            working.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await working
+            if not working.done():
+                await cancelled(working)
+    raise LogUnavailable("another process has taken the lead")
 
 
 class _Known:
@@ -125,6 +132,9 @@ class _Known:
         """Give what became of opportunities after a position."""
         if not after and not await arbitrages.last_sequence(self._reader):
             return  # nothing was ever found: no need to read the whole log for it
-        async for recorded in self._reader.events(after, None, EVENTS_AT_ONCE):
-            if change := change_of(recorded):
+        # What is older than anything that the stream keeps was told long ago, and is no news.
+        oldest = utc_now() - timedelta(seconds=SIGNALS_SECONDS)
+        async for recorded in self._reader.events(after, None, sys.maxsize):
+            change = change_of(recorded)
+            if change and recorded.at >= oldest:
                 yield change, recorded.position

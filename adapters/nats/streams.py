@@ -15,6 +15,7 @@ LEDGER: Final = "LEDGER"
 DEAD: Final = "DEAD"
 
 DEDUPLICATED_SECONDS: Final = 120
+SIGNALS_SECONDS: Final = 7 * DAY_SECONDS
 SERVICE_UNAVAILABLE: Final = 503
 NAME_IN_USE: Final = 10058
 """JetStream's code for a stream of this name that is configured otherwise."""
@@ -46,7 +47,7 @@ def declared(limits: StreamLimits) -> list[StreamConfig]:
             ["signals.arbitrage.>", "signals.value.>"],
             "what the handlers found",
             limits,
-            max_age=7 * DAY_SECONDS,
+            max_age=SIGNALS_SECONDS,
             max_bytes=256 * MEGABYTE,
         ),
         _stream(

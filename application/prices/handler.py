@@ -42,6 +42,8 @@ EXPIRE_SECONDS: Final = (0.01, 1.0)
 FORGET_SECONDS: Final = 2.0
 """How long a market that the ledger does not have is taken not to be there."""
 UNKNOWN_MAX: Final = 10_000
+OVER_MAX: Final = 5_000
+"""How many markets on the board may be over before the handler begins anew without them."""
 _TAKES_BETS: Final = {
     MarketSuspended.topic: False,
     MarketClosed.topic: False,
@@ -76,6 +78,7 @@ class PriceHandler:
         self._snapshots = Snapshots(max_age)
         self._markets: dict[UUID, MarketDescription] = {}
         self._unknown: dict[UUID, float] = {}
+        self._over: set[UUID] = set()
         self._handled: list[tuple[Any, UUID]] = []
         self._changes: list[ArbitrageChange] = []
         self._found = self._recorded = 0
@@ -86,7 +89,10 @@ class PriceHandler:
         self._all_recorded = asyncio.Condition()
 
     async def run(self) -> None:
-        """Work until cancelled; raises when a server goes away, and is then to be begun anew."""
+        """Work until cancelled; raises when a server goes away, and is then to be begun anew.
+
+        Returns when most of what the board holds is over: whoever begins anew begins with the live markets only.
+        """
         start = await self._restore()
         await _until_one_ends(
             self._take(),
@@ -203,11 +209,17 @@ class PriceHandler:
                 elif fact.topic in _TAKES_BETS:
                     self._note_status(fact)
             self._something.set()
+            if len(self._over) > max(OVER_MAX, len(self._markets)):
+                return
 
     def _note_status(self, fact: Fact) -> None:
         market_id = msgspec.json.decode(fact.line, type=_Line).stream
         change = self._engine.reopen if _TAKES_BETS[fact.topic] else self._engine.close
         self._note(change(market_id, self._sequence))
+        if fact.topic == ResultDeclared.topic and market_id in self._markets:
+            del self._markets[market_id]
+            self._snapshots.forget(market_id)
+            self._over.add(market_id)
 
     async def _pass_on(self, fact: Fact) -> None:
         """Bring prices that were posted to the ledger to everyone who reads the price stream."""
@@ -215,6 +227,8 @@ class PriceHandler:
         if line.actor == PRICE_HANDLER.user:
             return
         taken = msgspec.json.decode(line.data, type=OddsSnapshotTaken)
+        # Whoever quoted the market before it was opened has made it unknown for a while.
+        self._unknown.pop(taken.market_id, None)
         market = self._markets.get(taken.market_id) or await self._find(taken.market_id)
         groups: dict[tuple[str, datetime, bool], list[QuoteLine]] = {}
         for quote in taken.quotes:
@@ -336,6 +350,9 @@ async def _until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
         for task in done:
             task.result()
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        left = {task for task in tasks if not task.done()}
+        while left:
+            for task in left:
+                task.cancel()
+            # What is being sent may outlive the word: it is said again.
+            _, left = await asyncio.wait(left, timeout=1)

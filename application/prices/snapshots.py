@@ -75,7 +75,7 @@ class Snapshots:
 
     def __init__(self, max_age: Callable[[str], timedelta]) -> None:
         self._max_age = max_age
-        self._last: dict[Seller, dict[Line, _Last]] = {}
+        self._last: dict[UUID, dict[str, dict[Line, _Last]]] = {}
         self._bodies: list[QuoteBody] = []
         self._latest: dict[Seller, dict[Line, Quote]] = {}
 
@@ -85,15 +85,14 @@ class Snapshots:
     def restore(self, prices: Iterable[KeptPrice]) -> None:
         """Begin with what the ledger holds."""
         for price in prices:
-            lines = self._last.setdefault((price.market_id, price.bookmaker), {})
+            lines = self._lines(price.market_id, price.bookmaker)
             odds = None if price.withdrawn else price.odds
             lines[price.selection_id, price.side] = _Last(odds, price.at, price.odds)
 
     def add(self, message: QuoteMessage) -> int:
         """Take a message's prices; gives how many were older than what is known and are passed over."""
-        seller = message.market_id, message.bookmaker
-        lines = self._last.setdefault(seller, {})
-        latest = self._latest.setdefault(seller, {})
+        lines = self._lines(message.market_id, message.bookmaker)
+        latest = self._latest.setdefault((message.market_id, message.bookmaker), {})
         repeat_after = self._max_age(message.bookmaker) / 2
         late = 0
         for line in message.quotes:
@@ -113,6 +112,13 @@ class Snapshots:
                 lines[key] = _Last(line.odds, message.at, odds)
                 self._bodies.append(_body(message, line, odds))
         return late
+
+    def forget(self, market_id: UUID) -> None:
+        """Forget what was kept of a market that is over; what is gathered of it is still given."""
+        self._last.pop(market_id, None)
+
+    def _lines(self, market_id: UUID, bookmaker: str) -> dict[Line, _Last]:
+        return self._last.setdefault(market_id, {}).setdefault(bookmaker, {})
 
     def take(self) -> Gathered:
         """Give what was gathered, and begin again."""

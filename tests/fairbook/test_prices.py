@@ -15,7 +15,14 @@ import pytest
 
 from adapters.embedded import EmbeddedServers
 from adapters.nats.publisher import Publisher
-from domain.quotes import QuoteLine, QuoteMessage, encode_message, subject_of
+from domain.quotes import (
+    LEDGER_FEED,
+    QuoteLine,
+    QuoteMessage,
+    decode_message,
+    encode_message,
+    subject_of,
+)
 from fairbook.prices import thresholds_of
 from fairbook.settings import Settings, SettingsError
 from tests.adapters.nats.server import LIMITS, NatsServer, stored, streams
@@ -296,6 +303,58 @@ def test_what_is_no_message_harms_nobody(nats: NatsServer, market: Market, paylo
     until(lambda: asyncio.run(letters()) == before + 1)
     publish_now(nats, market.message("alpha", home="2.5"))
     until(lambda: market.prices() == {("alpha", "home"): 2.5})
+
+
+def test_a_market_that_was_quoted_before_it_opened_takes_posted_prices_at_once(
+    nats: NatsServer, operator: Client, market: Market
+) -> None:
+    market_id = an_id()
+    early = msgspec.structs.replace(
+        market.message("alpha", home="2.5"), market_id=UUID(market_id), fixture_id=UUID(an_id())
+    )
+
+    async def letters() -> list[bytes]:
+        async with streams(nats.url) as jetstream:
+            return [each.data for each in await stored(jetstream, "DEAD")]
+
+    publish_now(nats, early)
+    until(lambda: encode_message(early) in asyncio.run(letters()))
+    operator.market(market_id=market_id)
+    posted = {
+        "bookmaker": "alpha",
+        "market_id": market_id,
+        "selection_id": "home",
+        "odds": 2.5,
+        "at": datetime.now(UTC).isoformat(),
+    }
+    operator.post("/v1/odds", {"quotes": [posted]}).ok(201)
+
+    async def published() -> list[QuoteMessage]:
+        async with streams(nats.url) as jetstream:
+            every = await stored(jetstream, "ODDS")
+        return [
+            decode_message(each.data)
+            for each in every
+            if each.subject.endswith(market_id) and each.data != encode_message(early)
+        ]
+
+    until(lambda: [each.feed for each in asyncio.run(published())] == [LEDGER_FEED])
+
+
+def test_a_market_that_is_over_is_forgotten_and_a_late_price_harms_nobody(
+    nats: NatsServer, operator: Client, market: Market
+) -> None:
+    publish_now(nats, market.message("alpha", home="2.5"))
+    until(lambda: market.prices() == {("alpha", "home"): 2.5})
+    operator.post(f"/v1/markets/{market.market_id}/close").ok()
+    operator.post(f"/v1/markets/{market.market_id}/result", {"score": {"home": 1, "away": 0}}).ok(
+        202
+    )
+    publish_now(nats, market.message("alpha", seconds_ago=30, home="2.4"))
+    other = Market(operator)
+    publish_now(nats, other.message("alpha", home="2.6"))
+    until(lambda: other.prices() == {("alpha", "home"): 2.6})
+    assert market.prices() == {("alpha", "home"): 2.5}
 
 
 # ---- the operator's file
