@@ -51,7 +51,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     parsers = {
-        name: commands.add_parser(name, help=entry.help, description=entry.help.capitalize() + ".")
+        name: commands.add_parser(
+            name, help=entry.help, description=f"{entry.help[:1].upper()}{entry.help[1:]}."
+        )
         for name, entry in COMMANDS.items()
     }
     chosen: Command | None = None
