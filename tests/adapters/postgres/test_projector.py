@@ -206,7 +206,7 @@ def test_an_unknown_topic_stops_those_whom_it_may_concern(database_url: str) -> 
     unknown = append_raw(database_url, "a bet", "bet.teleported")
     some_business(database_url, seed=2)
     follow(database_url)
-    stopped = {"bets", "markets", "exposure", "betting_totals"}
+    stopped = {"bets", "markets", "exposure", "betting_totals", "performance"}
     assert set(faults(database_url)) == stopped
     assert all_at(database_url, unknown - 1, *stopped)
     assert all_at(database_url, head(database_url), *(PROJECTIONS.keys() - stopped))
