@@ -14,17 +14,18 @@ from api.times import StartsAfter, instant
 from application.answers import MarketChanged, NewMarket
 from domain.commands import (
     PRINTABLE,
+    AbandonMarket,
     CloseMarket,
     DeclareResult,
     OpenMarket,
     ResumeMarket,
     RollBackResult,
     SuspendMarket,
+    WithdrawRunner,
 )
 from domain.refusals import MarketNotFound
-from read_models import exposure, markets
+from read_models import markets
 from read_models.db import Page
-from read_models.exposure import MarketExposure
 from read_models.markets import Market, SettlementRow, ShownStatus
 
 Reason = Annotated[
@@ -136,6 +137,40 @@ async def roll_back_result(
     return await desk.command(request, command, key, MarketChanged, target=market_id, status=202)
 
 
+@post(
+    "/markets/{market_id:uuid}/withdrawals",
+    status_code=202,
+    opt=only("operator"),
+    responses=_LIFECYCLE,
+)
+async def withdraw_runner(
+    request: Asked,
+    market_id: FromPath[UUID],
+    data: JSONBody[WithdrawRunner],
+    desk: NamedDependency[Desk],
+    key: Key = None,
+) -> Response[MarketChanged]:
+    """Take a runner out of a race: bets on it are void, and those before pay less on the others."""
+    return await desk.command(request, data, key, MarketChanged, target=market_id, status=202)
+
+
+@post(
+    "/markets/{market_id:uuid}/abandon",
+    status_code=202,
+    opt=only("operator"),
+    responses=_LIFECYCLE,
+)
+async def abandon_market(
+    request: Asked,
+    market_id: FromPath[UUID],
+    data: JSONBody[AbandonMarket],
+    desk: NamedDependency[Desk],
+    key: Key = None,
+) -> Response[MarketChanged]:
+    """Void what a market leaves undecided, or all of it."""
+    return await desk.command(request, data, key, MarketChanged, target=market_id, status=202)
+
+
 @get("/markets", responses=responses(422))
 async def list_markets(
     desk: NamedDependency[Desk],
@@ -179,22 +214,6 @@ async def read_settlement(
     return settlement
 
 
-@get(
-    "/markets/{market_id:uuid}/exposure",
-    opt=only("operator", "auditor"),
-    responses=responses(404, 422),
-)
-async def read_exposure(
-    market_id: FromPath[UUID], desk: NamedDependency[Desk], after: After = None
-) -> MarketExposure:
-    """Read what the house wins or loses on a market by outcome."""
-    await desk.fresh("exposure", after)
-    shown = await exposure.of_market(desk.db, market_id)
-    if shown is None:
-        raise MarketNotFound
-    return shown
-
-
 ROUTES = [
     open_market,
     suspend_market,
@@ -202,8 +221,9 @@ ROUTES = [
     close_market,
     declare_result,
     roll_back_result,
+    withdraw_runner,
+    abandon_market,
     list_markets,
     read_market,
     read_settlement,
-    read_exposure,
 ]

@@ -18,9 +18,11 @@ from domain.events import (
     StakeResettled,
     StakeSettled,
 )
+from domain.legs import RACES, LegOutcome, Taken, leg_outcome
 from domain.market import Market
 from domain.money import MAX_FUNDS_MINOR, check_odds, single_return_minor
 from domain.refusals import LimitExceeded
+from domain.returns import bet_outcome
 from domain.settlement import Outcome, settle_single
 
 BetEvent = BetPlaced | BetSettled | BetResettled | BetReopened
@@ -30,15 +32,11 @@ StakeChange = StakeSettled | StakeResettled | StakeReopened
 
 
 class Bet(Struct, frozen=True):
-    """State of a bet; money in minor units of `currency`, `settled` how it ended as far as its stream says."""
+    """State of a bet: what was `placed`, and how it ended as far as its stream says (`settled`)."""
 
     bet_id: UUID
     version: int
-    account_id: UUID
-    legs: tuple[Leg, ...]
-    total_stake_minor: int
-    potential_return_minor: int
-    currency: str
+    placed: BetPlaced
     settled: Outcome | None = None
 
     @property
@@ -48,19 +46,23 @@ class Bet(Struct, frozen=True):
 
     def touches(self, market_id: UUID) -> bool:
         """Tell whether a leg of the bet is on this market."""
-        return any(leg.market_id == market_id for leg in self.legs)
+        return any(leg.market_id == market_id for leg in self.placed.legs)
 
     def outcome(self, markets: Mapping[UUID, Market]) -> Outcome | None:
         """Tell how the bet ends by what the markets of its legs say now; None while that is undecided.
 
         A function of the bet as it was placed and of the markets as they stand: what was settled before plays no part.
         """
-        leg = self.legs[0]
-        result = markets[leg.market_id].results.get(leg.selection_id)
-        if result is None:
-            return None
-        status, return_minor = settle_single(leg, result, self.total_stake_minor)
-        return Outcome(status, return_minor, (result,))
+        placed = self.placed
+        leg = placed.legs[0]
+        market = markets[leg.market_id]
+        if _is_plain(placed, leg, market):
+            result = market.results.get(leg.selection_id)
+            if result is None:
+                return None
+            assert leg.odds is not None
+            return settle_single(leg.odds, result, placed.total_stake_minor)
+        return _outcome(placed, markets)
 
     def bring_to(self, outcome: Outcome | None) -> tuple[BetChange, StakeChange | None] | None:
         """Give what happens to the bet and to its account so that it ends like this; None when it does already."""
@@ -76,18 +78,18 @@ class Bet(Struct, frozen=True):
 
     def _settle(self, outcome: Outcome) -> tuple[BetSettled, StakeSettled]:
         return BetSettled(
-            account_id=self.account_id,
+            account_id=self.placed.account_id,
             status=outcome.status,
             results=outcome.results,
-            stake_minor=self.total_stake_minor,
+            stake_minor=self.placed.total_stake_minor,
             return_minor=outcome.return_minor,
-            currency=self.currency,
+            currency=self.placed.currency,
         ), StakeSettled(
             bet_id=self.bet_id,
-            stake_minor=self.total_stake_minor,
+            stake_minor=self.placed.total_stake_minor,
             return_minor=outcome.return_minor,
-            potential_return_minor=self.potential_return_minor,
-            currency=self.currency,
+            potential_return_minor=self.placed.potential_return_minor,
+            currency=self.placed.currency,
         )
 
     def _resettle(
@@ -95,46 +97,38 @@ class Bet(Struct, frozen=True):
     ) -> tuple[BetResettled, StakeResettled | None]:
         difference = outcome.return_minor - before.return_minor
         resettled = BetResettled(
-            account_id=self.account_id,
+            account_id=self.placed.account_id,
             status=outcome.status,
             results=outcome.results,
-            stake_minor=self.total_stake_minor,
+            stake_minor=self.placed.total_stake_minor,
             return_minor=outcome.return_minor,
             difference_minor=difference,
-            currency=self.currency,
+            currency=self.placed.currency,
         )
         if not difference:
             return resettled, None
         return resettled, StakeResettled(
-            bet_id=self.bet_id, difference_minor=difference, currency=self.currency
+            bet_id=self.bet_id, difference_minor=difference, currency=self.placed.currency
         )
 
     def _reopen(self, before: Outcome) -> tuple[BetReopened, StakeReopened]:
         return BetReopened(
-            account_id=self.account_id,
-            stake_minor=self.total_stake_minor,
+            account_id=self.placed.account_id,
+            stake_minor=self.placed.total_stake_minor,
             return_minor=before.return_minor,
-            currency=self.currency,
+            currency=self.placed.currency,
         ), StakeReopened(
             bet_id=self.bet_id,
-            stake_minor=self.total_stake_minor,
+            stake_minor=self.placed.total_stake_minor,
             return_minor=before.return_minor,
-            potential_return_minor=self.potential_return_minor,
-            currency=self.currency,
+            potential_return_minor=self.placed.potential_return_minor,
+            currency=self.placed.currency,
         )
 
     @classmethod
     def start(cls, bet_id: UUID, event: BetPlaced) -> Self:
         """Begin the state with the stream's first event."""
-        return cls(
-            bet_id=bet_id,
-            version=1,
-            account_id=event.account_id,
-            legs=event.legs,
-            total_stake_minor=event.total_stake_minor,
-            potential_return_minor=event.potential_return_minor,
-            currency=event.currency,
-        )
+        return cls(bet_id=bet_id, version=1, placed=event)
 
     def evolve(self, event: BetEvent) -> "Bet":
         """Give the state after `event`; decides nothing."""
@@ -150,8 +144,48 @@ class Bet(Struct, frozen=True):
                 assert_never(event)
 
 
+def _is_plain(placed: BetPlaced, leg: Leg, market: Market) -> bool:
+    """Tell whether the result of one selection and the odds taken are all that decides; so it is with nearly all."""
+    return (
+        placed.kind == "single"
+        and placed.side == "back"
+        and leg.odds is not None
+        and market.type not in RACES
+        and (market.limits is None or market.limits.max_payout_minor is None)
+    )
+
+
+def _outcome(placed: BetPlaced, markets: Mapping[UUID, Market]) -> Outcome | None:
+    each_way = placed.each_way or placed.kind == "each_way"
+    legs: list[LegOutcome] = []
+    for leg in placed.legs:
+        taken = Taken(leg, placed.placed_at, placed.best_odds, each_way)
+        ended = leg_outcome(taken, markets[leg.market_id])
+        if ended is None:
+            return None
+        legs.append(ended)
+    caps = [
+        limits.max_payout_minor
+        for leg in placed.legs
+        if (limits := markets[leg.market_id].limits) and limits.max_payout_minor is not None
+    ]
+    return bet_outcome(
+        placed.kind,
+        placed.side,
+        legs,
+        each_way=each_way,
+        stake_minor=placed.stake_minor,
+        total_stake_minor=placed.total_stake_minor,
+        max_payout_minor=min(caps, default=None),
+    )
+
+
 def place_single(account: Account, market: Market, leg: Leg, stake_minor: int) -> BetPlaced:
-    """Decide a single back bet: odds, market and limits; the account decides about its funds."""
+    """Decide a plain single back bet: odds, market and limits; the account decides about its funds.
+
+    The short way for nearly all bets; `domain.placing.place_bet` takes every kind.
+    """
+    assert leg.odds is not None
     check_odds(leg.odds, "legs[0].odds")
     return_minor = single_return_minor(stake_minor, leg.odds)
     market.check_takes(leg.selection_id, stake_minor, return_minor)

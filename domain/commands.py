@@ -11,15 +11,18 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from domain.events import (
+    AbandonRule,
     ArbitrageEnd,
     BetKind,
     Leg,
     MarketType,
     MatchRule,
     Opportunity,
+    Period,
     Pricing,
     Result,
     Side,
+    StartingPrice,
 )
 from domain.money import AmountMinor
 
@@ -106,17 +109,22 @@ class SelectionBody(Command, frozen=True, kw_only=True):
 
 
 class TermsBody(Command, frozen=True, kw_only=True):
-    """Each-way terms."""
+    """Each-way terms, and the Rule 4 table (`operator/version`) that says what a withdrawn runner deducts."""
 
     each_way_places: Annotated[int, Meta(ge=1, le=20)] | None = None
     each_way_divisor: Annotated[int, Meta(ge=1, le=20)] | None = None
+    rule4: Slug | None = None
 
 
 class LimitsBody(Command, frozen=True, kw_only=True):
-    """What one bet on the market may stake and return, in minor units of the bet's currency."""
+    """What one bet on the market may stake and return, in minor units of the bet's currency.
+
+    A bet that could return more than `max_return_minor` is refused; `max_payout_minor` caps what a bet returns.
+    """
 
     max_stake_minor: AmountMinor | None = None
     max_return_minor: AmountMinor | None = None
+    max_payout_minor: AmountMinor | None = None
 
 
 class OpenMarket(Command, frozen=True, kw_only=True):
@@ -130,6 +138,7 @@ class OpenMarket(Command, frozen=True, kw_only=True):
     pricing: Pricing
     terms: TermsBody | None = None
     limits: LimitsBody | None = None
+    period: Period = "full_time"
 
 
 class SuspendMarket(Command, frozen=True, kw_only=True):
@@ -172,11 +181,14 @@ class SelectionResultBody(Command, frozen=True, kw_only=True):
 class DeclareResult(Command, frozen=True, kw_only=True):
     """Say how the target market ended: by selection, or by the score that decides it.
 
-    Asked again it corrects what was said before. `partial`: some selections only; the others keep what they have.
+    Asked again it corrects what was said before. `partial`: some selections only; the others keep what they have. The
+    score at half time decides markets on the first half. `starting_prices` are kept until others are given.
     """
 
     results: Annotated[list[SelectionResultBody], Meta(min_length=1, max_length=500)] | None = None
     score: ScoreBody | None = None
+    half_time: ScoreBody | None = None
+    starting_prices: Annotated[tuple[StartingPrice, ...], Meta(max_length=500)] = ()
     partial: bool = False
 
 
@@ -186,11 +198,35 @@ class RollBackResult(Command, frozen=True, kw_only=True):
     reason: Text | None = None
 
 
+class WithdrawRunner(Command, frozen=True, kw_only=True):
+    """Take a runner out of the target market: its bets are void, and bets placed before `at` on the others pay less.
+
+    How much less, its price when it was withdrawn says (`odds`, by the market's Rule 4 table) or an exchange's reduction
+    `factor` in percent; with neither, nothing. `at` is now by default.
+    """
+
+    selection_id: Slug
+    at: Instant | None = None
+    odds: Decimal | None = None
+    factor: Decimal | None = None
+
+
+class AbandonMarket(Command, frozen=True, kw_only=True):
+    """Void what the target market leaves undecided, or all of it: its fixture was abandoned or postponed."""
+
+    reason: Text
+    rule: AbandonRule = "void_undecided"
+
+
 # ---- bets
 
 
 class PlaceBet(Command, frozen=True, kw_only=True):
-    """Stake `stake_minor` (per line, where the kind has lines) on the legs at their odds."""
+    """Stake `stake_minor` (per line, where the kind has lines) on the legs at their odds, or at the starting price.
+
+    For a lay it is what the backer stakes. `each_way` makes two bets of each line of an accumulator or full cover, win
+    and place; a single of that sort is of kind `each_way`. `best_odds` settles at the starting price where it is better.
+    """
 
     bet_id: UUID | None = None
     account_id: UUID
@@ -198,6 +234,8 @@ class PlaceBet(Command, frozen=True, kw_only=True):
     side: Side = "back"
     legs: Annotated[tuple[Leg, ...], Meta(min_length=1, max_length=30)]
     stake_minor: AmountMinor
+    each_way: bool = False
+    best_odds: bool = False
 
 
 class PlaceBets(Command, frozen=True, kw_only=True):

@@ -33,6 +33,8 @@ BetKind = Literal[
     "goliath",
 ]
 Side = Literal["back", "lay"]
+Period = Literal["full_time", "first_half"]
+AbandonRule = Literal["void_undecided", "void_all"]
 SettledStatus = Literal["won", "lost", "void", "part_won"]
 ArbitrageKind = Literal["two_way", "n_way", "back_lay", "cross_market", "middle"]
 ArbitrageEnd = Literal["price_moved", "expired", "not_open", "limits"]
@@ -64,29 +66,34 @@ class Selection(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 
 
 class Terms(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """Each-way terms: places paid, and the divisor of the win odds."""
+    """Each-way terms (places paid, and the divisor of the win odds) and the Rule 4 table, as `operator/version`."""
 
     each_way_places: int | None = None
     each_way_divisor: int | None = None
+    rule4: str | None = None
 
 
 class MarketLimits(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """What one bet on this market may stake and return, in minor units of the bet's currency."""
+    """What one bet on this market may stake and return, in minor units of the bet's currency.
+
+    `max_return_minor` refuses a bet that could return more, `max_payout_minor` takes it and caps what it returns.
+    """
 
     max_stake_minor: int | None = None
     max_return_minor: int | None = None
+    max_payout_minor: int | None = None
 
 
 class Leg(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """One selection of a bet, at the decimal odds that were taken."""
+    """One selection of a bet, at the decimal odds that were taken; None: at the starting price."""
 
     market_id: UUID
     selection_id: str
-    odds: Decimal
+    odds: Decimal | None
 
 
 class Score(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """Goals (or points) of the two sides at full time."""
+    """Goals (or points) of the two sides."""
 
     home: int
     away: int
@@ -106,6 +113,13 @@ class SelectionResult(Struct, frozen=True, gc=False, forbid_unknown_fields=True)
     result: Result
     dead_heat: DeadHeat | None = None
     position: int | None = None
+
+
+class StartingPrice(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """The decimal odds of a selection when its race began."""
+
+    selection_id: str
+    odds: Decimal
 
 
 class Quote(Struct, frozen=True, gc=False):
@@ -301,10 +315,15 @@ class WithdrawalRejected(Event, frozen=True, kw_only=True):
     reason: str
 
 
-class BetPlaced(Event, frozen=True, kw_only=True):
-    """A bet was accepted; `stake_minor` is per line, `total_stake_minor` what it holds in play."""
+class BetPlaced(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A bet was accepted; `stake_minor` is per line, `total_stake_minor` what it holds in play.
+
+    `best_odds`: settled at the starting price where that is better. `placed_at` is set on races, whose runners may be
+    withdrawn after it. What most bets leave at its default is not written.
+    """
 
     topic = "bet.placed"
+    version = 2  # of 2: each_way, best_odds, placed_at; legs at the starting price
     account_id: UUID
     owner: str
     kind: BetKind
@@ -314,6 +333,9 @@ class BetPlaced(Event, frozen=True, kw_only=True):
     total_stake_minor: int
     potential_return_minor: int
     currency: str
+    each_way: bool = False
+    best_odds: bool = False
+    placed_at: datetime | None = None
 
 
 class BetSettled(Event, frozen=True, kw_only=True):
@@ -355,7 +377,7 @@ class MarketOpened(Event, frozen=True, kw_only=True):
     """A proposition on a fixture is offered; `line` is the total for OU, the home handicap for AH."""
 
     topic = "market.opened"
-    version = 2  # of 2: types DC and DNB
+    version = 3  # of 2: types DC and DNB; of 3: rule4, max_payout_minor, period
     fixture: Fixture
     type: MarketType
     selections: tuple[Selection, ...]
@@ -363,6 +385,7 @@ class MarketOpened(Event, frozen=True, kw_only=True):
     line: Decimal | None = None
     terms: Terms | None = None
     limits: MarketLimits | None = None
+    period: Period = "full_time"
 
 
 class MarketSuspended(Event, frozen=True, kw_only=True):
@@ -392,11 +415,37 @@ class ResultDeclared(Event, frozen=True, kw_only=True):
     """
 
     topic = "market.result_declared"
-    version = 2  # of 2: generation, partial
+    version = 3  # of 2: generation, partial; of 3: half_time, starting_prices
     results: tuple[SelectionResult, ...]
     score: Score | None = None
     generation: int = 1
     partial: bool = False
+    half_time: Score | None = None
+    starting_prices: tuple[StartingPrice, ...] = ()
+
+
+class RunnerWithdrawn(Event, frozen=True, kw_only=True):
+    """A runner does not run: bets on it are void, and those placed before `at` on the others pay less.
+
+    `odds` is its price then, for Rule 4, `factor` an exchange's reduction factor in percent.
+    """
+
+    topic = "market.runner_withdrawn"
+    selection_id: str
+    at: datetime
+    generation: int
+    odds: Decimal | None = None
+    factor: Decimal | None = None
+
+
+class MarketAbandoned(Event, frozen=True, kw_only=True):
+    """What the market is on was abandoned or postponed: by `rule` all is void, or what was undecided; `results` say so."""
+
+    topic = "market.abandoned"
+    reason: str
+    rule: AbandonRule
+    results: tuple[SelectionResult, ...]
+    generation: int
 
 
 class ResultRolledBack(Event, frozen=True, kw_only=True):
@@ -509,6 +558,8 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     MarketClosed,
     ResultDeclared,
     ResultRolledBack,
+    RunnerWithdrawn,
+    MarketAbandoned,
     SettlementProgressed,
     SettlementCompleted,
     OddsSnapshotTaken,

@@ -1,40 +1,48 @@
 """A market: a proposition on a fixture, its selections, and whether it takes bets."""
 
+from datetime import datetime
 from decimal import Decimal
-from typing import Literal, Self, assert_never
+from typing import Any, Literal, Self, assert_never
 from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from domain.deductions import TABLES
 from domain.events import (
+    AbandonRule,
     Fixture,
+    MarketAbandoned,
     MarketClosed,
     MarketLimits,
     MarketOpened,
     MarketResumed,
     MarketSuspended,
     MarketType,
+    Period,
     Pricing,
     ResultDeclared,
     ResultRolledBack,
+    RunnerWithdrawn,
     Score,
     Selection,
     SelectionResult,
+    StartingPrice,
     Terms,
 )
-from domain.money import has_at_most_places
+from domain.money import check_odds, has_at_most_places
 from domain.refusals import (
     InvalidInput,
     LimitExceeded,
     MarketNotOpen,
     MarketStateConflict,
+    NotOffered,
     ResultAlreadyDeclared,
     ResultNotDerivable,
     SelectionNotInMarket,
 )
 from domain.scores import results_from_score
-from domain.settlement import check_settles
+from domain.settlement import PLACING, check_settles
 from domain.times import check_time
 
 MarketEvent = (
@@ -44,6 +52,8 @@ MarketEvent = (
     | MarketClosed
     | ResultDeclared
     | ResultRolledBack
+    | RunnerWithdrawn
+    | MarketAbandoned
 )
 MarketStatus = Literal["open", "suspended", "closed", "part_resulted", "resulted"]
 
@@ -51,6 +61,9 @@ LINE_TYPES = ("OU", "AH", "SPREAD")
 LINE_STEP = Decimal("0.25")
 LINE_PLACES = 3
 MAX_LINE = Decimal(10_000)
+MAX_FACTOR = Decimal(100)
+FACTOR_PLACES = 3
+RULE4_TABLES = frozenset(f"{operator}/{version}" for operator, version in TABLES)
 
 
 class Market(Struct, frozen=True):
@@ -67,9 +80,14 @@ class Market(Struct, frozen=True):
     selections: dict[str, str]
     pricing: Pricing
     limits: MarketLimits | None
+    terms: Terms | None = None
+    period: Period = "full_time"
     status: MarketStatus = "open"
     results: dict[str, SelectionResult] = {}
     score: Score | None = None
+    half_time: Score | None = None
+    starting_prices: dict[str, Decimal] = {}
+    withdrawals: tuple[RunnerWithdrawn, ...] = ()
     generation: int = 0
 
     def check_takes(self, selection_id: str, stake_minor: int, return_minor: int) -> None:
@@ -80,6 +98,8 @@ class Market(Struct, frozen=True):
             raise SelectionNotInMarket(
                 f"market {self.market_id} has no selection {selection_id[:100]!r}"
             )
+        if self.withdrawals and self.is_withdrawn(selection_id):
+            raise SelectionNotInMarket(f"{selection_id!r} is withdrawn")
         if limits := self.limits:
             if limits.max_stake_minor is not None and stake_minor > limits.max_stake_minor:
                 raise LimitExceeded(f"the market takes at most {limits.max_stake_minor} a bet")
@@ -106,16 +126,19 @@ class Market(Struct, frozen=True):
         results: tuple[SelectionResult, ...] | None,
         score: Score | None,
         *,
+        half_time: Score | None = None,
+        starting_prices: tuple[StartingPrice, ...] = (),
         partial: bool = False,
     ) -> ResultDeclared:
         """Say how the market ended, selection by selection or by the score that decides it; again, to correct it.
 
-        With `partial` the results may be of some selections: the others keep theirs, or stay undecided.
+        The score at half time decides a market on the first half. With `partial` the results may be of some
+        selections: the others keep theirs, or stay undecided. Starting prices are kept until others are given.
         """
-        if score is not None and results is None:
-            results = results_from_score(self.type, self.line, self.selections, self.fixture, score)
-        elif results is None or score is not None:
+        if results is not None and (score is not None or half_time is not None):
             raise InvalidInput("give either results or a score", field="results")
+        if results is None:
+            results = self._by_score(score, half_time)
         named = [result.selection_id for result in results]
         for selection_id in named:
             if selection_id not in self.selections:
@@ -123,19 +146,98 @@ class Market(Struct, frozen=True):
         if len(set(named)) != len(named):
             raise InvalidInput("a selection is named twice", field="results")
         for result in results:
-            check_settles(result)
+            check_settles(result, self.type)
         if partial:
             known = self.results | {result.selection_id: result for result in results}
             results = tuple(known[each] for each in self.selections if each in known)
+        named = [result.selection_id for result in results]
+        results += tuple(
+            SelectionResult(each.selection_id, "void")
+            for each in self.withdrawals
+            if each.selection_id not in named
+        )
         missing = sorted(self.selections.keys() - {result.selection_id for result in results})
         if missing and not partial:
             raise ResultNotDerivable(f"no result for {', '.join(missing)}")
-        if {result.selection_id: result for result in results} == self.results and (
-            score == self.score
-        ):
+        prices = self._starting_prices(starting_prices)
+        declared = ResultDeclared(
+            results=results,
+            score=score,
+            generation=self.generation + 1,
+            partial=bool(missing),
+            half_time=half_time,
+            starting_prices=tuple(StartingPrice(*each) for each in prices.items()),
+        )
+        if _ends(self) == _ends(self.evolve(declared)):
             raise ResultAlreadyDeclared
-        return ResultDeclared(
-            results=results, score=score, generation=self.generation + 1, partial=bool(missing)
+        return declared
+
+    def _by_score(
+        self, score: Score | None, half_time: Score | None
+    ) -> tuple[SelectionResult, ...]:
+        deciding = half_time if self.period == "first_half" else score
+        if deciding is None:
+            needed = "score" if self.period == "full_time" else "half_time"
+            raise InvalidInput(f"give either results or the {needed}", field="results")
+        return results_from_score(self.type, self.line, self.selections, self.fixture, deciding)
+
+    def _starting_prices(self, given: tuple[StartingPrice, ...]) -> dict[str, Decimal]:
+        prices = {price.selection_id: price.odds for price in given}
+        if len(prices) != len(given):
+            raise InvalidInput("a selection is named twice", field="starting_prices")
+        for selection_id, odds in prices.items():
+            check_odds(odds, "starting_prices.odds")
+            if selection_id not in self.selections:
+                raise SelectionNotInMarket(f"the market has no selection {selection_id!r}")
+        return self.starting_prices | prices
+
+    def is_withdrawn(self, selection_id: str) -> bool:
+        """Tell whether this runner was withdrawn."""
+        return any(each.selection_id == selection_id for each in self.withdrawals)
+
+    def withdraw(
+        self, selection_id: str, at: datetime, odds: Decimal | None, factor: Decimal | None
+    ) -> RunnerWithdrawn:
+        """Take a runner out: its price when it was withdrawn, or an exchange's factor, says what the others pay less.
+
+        With neither its bets are void, and nothing else changes.
+        """
+        if self.type not in PLACING:
+            raise NotOffered(f"no runner is withdrawn from a {self.type} market")
+        if selection_id not in self.selections:
+            raise SelectionNotInMarket(f"the market has no selection {selection_id[:100]!r}")
+        if self.is_withdrawn(selection_id):
+            raise MarketStateConflict(f"{selection_id!r} is withdrawn already")
+        if odds is not None and factor is not None:
+            raise InvalidInput("give either odds or a factor", field="factor")
+        if odds is not None:
+            check_odds(odds)
+            if self.terms is None or self.terms.rule4 is None:
+                raise InvalidInput("the market's terms name no Rule 4 table", field="odds")
+        if factor is not None and not (
+            has_at_most_places(factor, FACTOR_PLACES) and 0 <= factor <= MAX_FACTOR
+        ):
+            raise InvalidInput("a reduction factor is from 0 to 100 percent", field="factor")
+        check_time(at, "at")
+        return RunnerWithdrawn(
+            selection_id=selection_id,
+            at=at,
+            generation=self.generation + 1,
+            odds=odds,
+            factor=factor,
+        )
+
+    def abandon(self, reason: str, rule: AbandonRule) -> MarketAbandoned:
+        """Void what is undecided, or everything, because the fixture was abandoned or postponed."""
+        void = {each: SelectionResult(each, "void") for each in self.selections}
+        results = void | self.results if rule == "void_undecided" else void
+        if results == self.results:
+            raise ResultAlreadyDeclared
+        return MarketAbandoned(
+            reason=reason,
+            rule=rule,
+            results=tuple(results[each] for each in self.selections),
+            generation=self.generation + 1,
         )
 
     def roll_back(self, reason: str | None) -> ResultRolledBack:
@@ -159,6 +261,8 @@ class Market(Struct, frozen=True):
             selections={s.selection_id: s.name for s in event.selections},
             pricing=event.pricing,
             limits=event.limits,
+            terms=event.terms,
+            period=event.period,
         )
 
     def evolve(self, event: MarketEvent) -> "Market":
@@ -178,6 +282,10 @@ class Market(Struct, frozen=True):
                     status="part_resulted" if event.partial else "resulted",
                     results={result.selection_id: result for result in event.results},
                     score=event.score,
+                    half_time=event.half_time,
+                    starting_prices={
+                        each.selection_id: each.odds for each in event.starting_prices
+                    },
                     generation=event.generation,
                 )
             case ResultRolledBack():
@@ -187,12 +295,36 @@ class Market(Struct, frozen=True):
                     status="closed",
                     results={},
                     score=None,
+                    half_time=None,
+                    starting_prices={},
+                    generation=event.generation,
+                )
+            case RunnerWithdrawn():
+                return replace(
+                    self,
+                    version=version,
+                    withdrawals=(*self.withdrawals, event),
+                    generation=event.generation,
+                )
+            case MarketAbandoned():
+                return replace(
+                    self,
+                    version=version,
+                    status="resulted",
+                    results={result.selection_id: result for result in event.results},
+                    score=None,
+                    half_time=None,
                     generation=event.generation,
                 )
             case MarketOpened():
                 raise ValueError("a market opens once")
             case _:
                 assert_never(event)
+
+
+def _ends(market: Market) -> tuple[Any, ...]:
+    """Give all that a result says."""
+    return market.status, market.results, market.score, market.half_time, market.starting_prices
 
 
 def open_market(
@@ -203,8 +335,15 @@ def open_market(
     pricing: Pricing,
     terms: Terms | None,
     limits: MarketLimits | None,
+    period: Period = "full_time",
 ) -> MarketOpened:
     """Decide to offer a market."""
+    if terms is not None and terms.rule4 is not None and terms.rule4 not in RULE4_TABLES:
+        raise InvalidInput(
+            f"rule4 is one of {', '.join(sorted(RULE4_TABLES))}", field="terms.rule4"
+        )
+    if period == "first_half" and market_type in PLACING:
+        raise InvalidInput("a race has no halves", field="period")
     check_time(fixture.starts_at, "fixture.starts_at")
     ids = [selection.selection_id for selection in selections]
     if len(set(ids)) != len(ids):
@@ -224,4 +363,5 @@ def open_market(
         pricing=pricing,
         terms=terms,
         limits=limits,
+        period=period,
     )

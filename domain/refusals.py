@@ -134,6 +134,10 @@ class ResultNotDerivable(Refusal):
     """The result does not settle every selection of this market."""
 
 
+class RelatedContingency(Refusal):
+    """Legs of this bet depend on each other."""
+
+
 class NotOffered(Refusal):
     """This kind of bet is not offered yet."""
 

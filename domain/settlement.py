@@ -9,8 +9,8 @@ from fractions import Fraction
 
 from msgspec import Struct
 
-from domain.events import Leg, Result, SelectionResult, SettledStatus
-from domain.money import round_half_up
+from domain.events import MarketType, Result, SelectionResult, SettledStatus
+from domain.money import round_half_up, single_return_minor
 from domain.refusals import InvalidInput, ResultNotDerivable
 
 VOID_FACTOR: dict[Result, Fraction] = {
@@ -20,8 +20,11 @@ VOID_FACTOR: dict[Result, Fraction] = {
     "void": Fraction(1),
     "half_won": Fraction(1, 2),
     "half_lost": Fraction(1, 2),
+    "placed": Fraction(0),
 }
 WINNING: frozenset[Result] = frozenset({"won", "half_won"})
+PLACING: frozenset[MarketType] = frozenset({"WIN", "PLACE", "EW"})
+"""Types of markets in which a selection can be placed; it wins in a PLACE market and each way, and loses in the others."""
 
 
 class Outcome(Struct, frozen=True, gc=False):
@@ -32,10 +35,10 @@ class Outcome(Struct, frozen=True, gc=False):
     results: tuple[SelectionResult, ...]
 
 
-def check_settles(result: SelectionResult) -> None:
-    """Refuse a result that the rules cannot turn into a multiplier."""
-    if result.result not in VOID_FACTOR:
-        raise ResultNotDerivable(f"a leg is not settled by {result.result!r} yet")
+def check_settles(result: SelectionResult, market_type: MarketType) -> None:
+    """Refuse a result that says nothing in a market of this type, and a dead heat that is none."""
+    if result.result == "placed" and market_type not in PLACING:
+        raise ResultNotDerivable(f"nothing is placed in a {market_type} market")
     if (tie := result.dead_heat) and tie.places >= tie.tied:
         raise InvalidInput("a dead heat has more runners than places", field="results.dead_heat")
 
@@ -54,15 +57,15 @@ def leg_multiplier(odds: Decimal, result: SelectionResult) -> Fraction:
     return void + (1 - void) * factor * Fraction(odds)
 
 
-def settle_single(leg: Leg, result: SelectionResult, stake_minor: int) -> tuple[SettledStatus, int]:
-    """Settle a single back bet: its status and its return in minor units, stake included, rounded half up."""
-    return _status(result), round_half_up(stake_minor * leg_multiplier(leg.odds, result))
+def settle_single(odds: Decimal, result: SelectionResult, stake_minor: int) -> Outcome:
+    """Settle a plain single back bet at its odds: its return includes the stake, rounded half up.
 
-
-def _status(result: SelectionResult) -> SettledStatus:
-    """Name the result, not the amount: a dead heat that happens to return the stake voided nothing."""
-    if VOID_FACTOR[result.result] == 1:
-        return "void"
+    The status names the result, not the amount: a dead heat that happens to return the stake voided nothing.
+    """
     if result.result == "lost":
-        return "lost"
-    return "won" if result.result == "won" and result.dead_heat is None else "part_won"
+        return Outcome("lost", 0, (result,))
+    if result.result == "won" and result.dead_heat is None:
+        return Outcome("won", single_return_minor(stake_minor, odds), (result,))
+    status: SettledStatus = "void" if VOID_FACTOR[result.result] == 1 else "part_won"
+    returned = round_half_up(stake_minor * leg_multiplier(odds, result))
+    return Outcome(status, returned, (result,))

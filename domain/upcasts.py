@@ -16,9 +16,12 @@ def _same(data: Data) -> Data:
 
 
 UPCASTS: Final[dict[tuple[str, int], Callable[[Data], Data]]] = {
+    ("bet.placed", 1): _same,
     ("market.opened", 1): _same,
+    ("market.opened", 2): _same,
     ("odds.snapshot_taken", 1): _same,
     ("market.result_declared", 1): _same,
+    ("market.result_declared", 2): _same,
     ("settlement.progressed", 1): _same,
     ("settlement.completed", 1): _same,
 }

@@ -30,7 +30,7 @@ from read_models.projection import SETTLEMENTS, Batch, Change, Projection, colum
 
 
 class BetLeg(Struct, frozen=True):
-    """One selection of a bet at the odds taken; `result` is None until the bet is settled.
+    """One selection of a bet at the odds taken, None at the starting price; `result` is None until the bet is settled.
 
     The rest is None until the market closes, and where no bookmaker offered the selection then: `closing_odds` of the
     bookmaker that holds the account's money or else (`closing_bookmaker` None) the consensus; `fair_odds`, the
@@ -39,7 +39,7 @@ class BetLeg(Struct, frozen=True):
 
     market_id: UUID
     selection_id: str
-    odds: Decimal
+    odds: Decimal | None
     result: Result | None = None
     closing_odds: Decimal | None = None
     closing_bookmaker: str | None = None
@@ -66,12 +66,14 @@ class Bet(Struct, frozen=True):
     placed_at: datetime
     settled_at: datetime | None
     position: int
+    each_way: bool = False
+    best_odds: bool = False
 
 
 _SELECT = """
 SELECT b.bet_id, b.account_id, b.owner, b.kind, b.side, b.market_id, b.selection_id, b.odds, b.further_legs::text,
        b.results, b.stake_minor, b.total_stake_minor, b.potential_return_minor, b.currency, b.status, b.return_minor,
-       b.placed_at, b.settled_at, b.position
+       b.placed_at, b.settled_at, b.position, b.options
 FROM bets b"""
 
 
@@ -209,7 +211,7 @@ def _bet(  # the columns of _SELECT
     side: Side,
     market_id: UUID,
     selection_id: str,
-    odds: Decimal,
+    odds: Decimal | None,
     further_legs: str | None,
     results: list[Result] | None,
     *rest: Any,
@@ -222,7 +224,9 @@ def _bet(  # the columns of _SELECT
         BetLeg(leg.market_id, leg.selection_id, leg.odds, result)
         for leg, result in zip(legs, decided, strict=True)
     ]
-    return Bet(bet_id, account_id, owner, kind, side, shown, *rest)
+    options = (rest[-1] or "").split()
+    flags = ["each_way" in options, "best_odds" in options]
+    return Bet(bet_id, account_id, owner, kind, side, shown, *rest[:-1], *flags)
 
 
 # ---- projection: the row of a bet has its first leg in columns, which is all that a single needs. No index holds the
@@ -231,10 +235,10 @@ def _bet(  # the columns of _SELECT
 _CREATE = """
 CREATE TABLE bets (
     bet_id uuid PRIMARY KEY, account_id uuid NOT NULL, owner text NOT NULL, kind text NOT NULL, side text NOT NULL,
-    market_id uuid NOT NULL, selection_id text NOT NULL, odds numeric NOT NULL, further_legs json, results text[],
+    market_id uuid NOT NULL, selection_id text NOT NULL, odds numeric, further_legs json, results text[],
     stake_minor bigint NOT NULL, total_stake_minor bigint NOT NULL, potential_return_minor bigint NOT NULL,
     currency text NOT NULL, status text NOT NULL, return_minor bigint,
-    placed_at timestamptz NOT NULL, settled_at timestamptz, position bigint NOT NULL
+    placed_at timestamptz NOT NULL, settled_at timestamptz, position bigint NOT NULL, options text
 ) WITH (fillfactor = 85);
 CREATE TABLE bets_further_legs (
     market_id uuid NOT NULL, position bigint NOT NULL, bet_id uuid NOT NULL,
@@ -253,11 +257,11 @@ _JOIN_FURTHER = " JOIN bets_further_legs f ON f.bet_id = b.bet_id AND f.position
 _PLACE = over(
     """
     INSERT INTO bets (bet_id, account_id, owner, kind, side, market_id, selection_id, odds, further_legs,
-                      stake_minor, total_stake_minor, potential_return_minor, currency, status, placed_at, position)
-    SELECT e.a, e.b, e.c, e.d, e.e, e.f, e.g, e.h::numeric, e.i::json, e.j, e.k, e.l, e.m, 'open', e.n, e.o
-    FROM {} AS e(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o)""",
+                      stake_minor, total_stake_minor, potential_return_minor, currency, status, placed_at, position, options)
+    SELECT e.a, e.b, e.c, e.d, e.e, e.f, e.g, e.h::numeric, e.i::json, e.j, e.k, e.l, e.m, 'open', e.n, e.o, e.p
+    FROM {} AS e(a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p)""",
     *("uuid", "uuid", "text", "text", "text", "uuid", "text", "text", "text"),
-    *("bigint", "bigint", "bigint", "text", "timestamptz", "bigint"),
+    *("bigint", "bigint", "bigint", "text", "timestamptz", "bigint", "text"),
 )
 _PLACE_FURTHER = over(
     "INSERT INTO bets_further_legs (market_id, position, bet_id) SELECT * FROM {}",
@@ -304,7 +308,7 @@ def _place(batch: Batch) -> Iterable[Change]:
             [bet.side for bet in bets],
             [leg.market_id for leg in firsts],
             [leg.selection_id for leg in firsts],
-            [str(leg.odds) for leg in firsts],
+            [None if leg.odds is None else str(leg.odds) for leg in firsts],
             [None if len(bet.legs) == 1 else _further(bet.legs) for bet in bets],
             [bet.stake_minor for bet in bets],
             [bet.total_stake_minor for bet in bets],
@@ -312,6 +316,7 @@ def _place(batch: Batch) -> Iterable[Change]:
             [bet.currency for bet in bets],
             [recorded.at for recorded in placed],
             [recorded.position for recorded in placed],
+            [_options(bet) for bet in bets],
         ],
     )
     further = {
@@ -323,6 +328,12 @@ def _place(batch: Batch) -> Iterable[Change]:
     }
     if further:
         yield _PLACE_FURTHER, columns(further)
+
+
+def _options(bet: BetPlaced) -> str | None:
+    if bet.kind == "each_way" or bet.each_way:
+        return "each_way best_odds" if bet.best_odds else "each_way"
+    return "best_odds" if bet.best_odds else None
 
 
 def _further(legs: Sequence[Leg]) -> str:

@@ -14,23 +14,27 @@ from domain.events import (
     DeadHeat,
     Event,
     Fixture,
+    MarketAbandoned,
     MarketClosed,
     MarketLimits,
     MarketOpened,
     MarketResumed,
     MarketSuspended,
     MarketType,
+    Period,
     Pricing,
     Recorded,
     Result,
     ResultDeclared,
     ResultRolledBack,
+    RunnerWithdrawn,
     Score,
     Selection,
     SelectionResult,
     SettlementCompleted,
     SettlementProgressed,
     SettlementTotal,
+    StartingPrice,
     Terms,
 )
 from read_models.db import Db, Page, decode_cursor, page_of, query
@@ -48,6 +52,14 @@ ShownStatus = Literal["open", "suspended", "closed", "part_resulted", "resulted"
 """`settled`: every selection has a result, and every bet was settled by it."""
 
 
+class RunnerOut(Struct, frozen=True):
+    """When a runner was withdrawn, and by which price or reduction factor the others pay less."""
+
+    at: datetime
+    odds: Decimal | None = None
+    factor: Decimal | None = None
+
+
 class MarketSelection(Struct, frozen=True):
     """One side of a market; `result` is None until it is declared."""
 
@@ -56,6 +68,8 @@ class MarketSelection(Struct, frozen=True):
     result: Result | None = None
     dead_heat: DeadHeat | None = None
     position: int | None = None
+    starting_price: Decimal | None = None
+    withdrawn: RunnerOut | None = None
 
 
 class Settlement(Struct, frozen=True):
@@ -77,7 +91,10 @@ class Market(Struct, frozen=True):
     terms: Terms | None
     limits: MarketLimits | None
     status: ShownStatus
+    period: Period
     score: Score | None
+    half_time: Score | None
+    abandoned: str | None
     opened_at: datetime
     position: int
     settlement: Settlement
@@ -104,7 +121,8 @@ class SettlementRow(Struct, frozen=True):
 _STATUS = "CASE WHEN m.status = 'resulted' AND m.settled_generation = m.generation THEN 'settled' ELSE m.status END"
 _SELECT = f"""
 SELECT m.market_id, m.fixture::text, m.type, m.line, m.selections::text, m.pricing, m.terms::text, m.limits::text,
-       {_STATUS}, m.score::text, m.results::text, m.opened_at, m.position,
+       {_STATUS}, m.period, m.score::text, m.half_time::text, m.abandoned, m.starting_prices::text,
+       m.withdrawals, m.results::text, m.opened_at, m.position,
        array(SELECT row(t.currency, t.settled_bets, t.stake_minor, t.return_minor)::text FROM market_totals t
              WHERE t.market_id = m.market_id AND t.settled_bets > 0 ORDER BY t.currency)
 FROM markets m"""  # noqa: S608  constant parts
@@ -223,19 +241,23 @@ def _market(  # the columns of _SELECT
     terms: str | None,
     limits: str | None,
     status: ShownStatus,
+    period: Period,
     score: str | None,
+    half_time: str | None,
+    abandoned: str | None,
+    starting_prices: str | None,
+    withdrawals: list[str],
     results: str | None,
     opened_at: datetime,
     position: int,
     totals: list[str],
 ) -> Market:
-    ended = {each.selection_id: each for each in _load(results, list[SelectionResult]) or ()}
-    shown = [
-        MarketSelection(each.selection_id, each.name, end.result, end.dead_heat, end.position)
-        if (end := ended.get(each.selection_id))
-        else MarketSelection(each.selection_id, each.name)
-        for each in _load(selections, list[Selection]) or ()
-    ]
+    shown = _selections(
+        _load(selections, list[Selection]) or [],
+        _load(results, list[SelectionResult]) or [],
+        _load(starting_prices, list[StartingPrice]) or [],
+        [_load(each, RunnerWithdrawn) for each in withdrawals],
+    )
     return Market(
         market_id,
         msgspec.json.decode(fixture, type=Fixture),
@@ -246,11 +268,40 @@ def _market(  # the columns of _SELECT
         _load(terms, Terms),
         _load(limits, MarketLimits),
         status,
+        period,
         _load(score, Score),
+        _load(half_time, Score),
+        abandoned,
         opened_at,
         position,
         Settlement(status == "settled", [_total(*each.strip("()").split(",")) for each in totals]),
     )
+
+
+def _selections(
+    selections: list[Selection],
+    results: list[SelectionResult],
+    starting_prices: list[StartingPrice],
+    withdrawals: list[RunnerWithdrawn],
+) -> list[MarketSelection]:
+    ended = {each.selection_id: each for each in results}
+    prices = {each.selection_id: each.odds for each in starting_prices}
+    out = {each.selection_id: RunnerOut(each.at, each.odds, each.factor) for each in withdrawals}
+    shown = []
+    for each in selections:
+        end = ended.get(each.selection_id)
+        shown.append(
+            MarketSelection(
+                each.selection_id,
+                each.name,
+                end.result if end else None,
+                end.dead_heat if end else None,
+                end.position if end else None,
+                prices.get(each.selection_id),
+                out.get(each.selection_id),
+            )
+        )
+    return shown
 
 
 def _total(currency: str, bets: str, stake: str, returned: str) -> SettlementTotal:
@@ -267,7 +318,8 @@ _CREATE = """
 CREATE TABLE markets (
     market_id uuid PRIMARY KEY, fixture_id uuid, sport text NOT NULL, starts_at timestamptz NOT NULL,
     fixture json NOT NULL, type text NOT NULL, line numeric, selections json NOT NULL, pricing text NOT NULL,
-    terms json, limits json, status text NOT NULL, score json, results json, result_position bigint,
+    terms json, limits json, period text NOT NULL, status text NOT NULL, score json, half_time json, abandoned text,
+    starting_prices json, withdrawals text[] NOT NULL DEFAULT '{}', results json, result_position bigint,
     generation bigint NOT NULL DEFAULT 0, settled_generation bigint NOT NULL DEFAULT 0, settled_after bigint NOT NULL DEFAULT 0,
     opened_at timestamptz NOT NULL, position bigint NOT NULL
 ) WITH (fillfactor = 80);
@@ -285,9 +337,9 @@ CREATE INDEX ON markets (result_position) WHERE settled_generation < generation"
 _OPEN = over(
     """
     INSERT INTO markets (market_id, fixture_id, sport, starts_at, fixture, type, line, selections, pricing,
-                         terms, limits, status, opened_at, position)
-    SELECT e.a, e.b::uuid, e.c, e.d, e.e::json, e.f, e.g::numeric, e.h::json, e.i, e.j::json, e.k::json, 'open', e.l, e.m
-    FROM {} AS e(a, b, c, d, e, f, g, h, i, j, k, l, m)""",
+                         terms, limits, period, status, opened_at, position)
+    SELECT e.a, e.b::uuid, e.c, e.d, e.e::json, e.f, e.g::numeric, e.h::json, e.i, e.j::json, e.k::json, e.l, 'open', e.m, e.n
+    FROM {} AS e(a, b, c, d, e, f, g, h, i, j, k, l, m, n)""",
     *(
         "uuid",
         "text",
@@ -301,22 +353,41 @@ _OPEN = over(
         "text",
         "text",
     ),
-    *("timestamptz", "bigint"),
+    *("text", "timestamptz", "bigint"),
 )
 _CHANGE = over(
     """
     UPDATE markets m SET
         position = e.position, status = coalesce(e.status, m.status),
-        results = CASE WHEN e.generation IS NULL THEN m.results ELSE e.results::json END,
-        score = CASE WHEN e.generation IS NULL THEN m.score ELSE e.score::json END,
+        results = CASE WHEN e.ends IS NULL THEN m.results ELSE e.results::json END,
+        score = CASE WHEN e.ends IS NULL THEN m.score ELSE e.score::json END,
+        half_time = CASE WHEN e.ends IS NULL THEN m.half_time ELSE e.half_time::json END,
+        abandoned = CASE WHEN e.ends IS NULL THEN m.abandoned ELSE e.abandoned END,
+        starting_prices = CASE WHEN e.ends IS NULL THEN m.starting_prices ELSE e.starting_prices::json END,
+        withdrawals = m.withdrawals || string_to_array(e.withdrawals, E'\n'),
         result_position = coalesce(e.result_position::bigint, m.result_position),
         generation = coalesce(e.generation::bigint, m.generation),
         settled_generation = coalesce(e.settled_generation::bigint, m.settled_generation),
         settled_after = CASE WHEN e.after IS NOT NULL THEN e.after::bigint
                              WHEN e.generation IS NOT NULL THEN 0 ELSE m.settled_after END
-    FROM {} AS e(market_id, position, status, results, score, result_position, generation, settled_generation, after)
+    FROM {} AS e(market_id, position, status, ends, results, score, half_time, abandoned, starting_prices, withdrawals,
+                 result_position, generation, settled_generation, after)
     WHERE m.market_id = e.market_id""",
-    *("uuid", "bigint", "text", "text", "text", "text", "text", "text", "text"),
+    *(
+        "uuid",
+        "bigint",
+        "text",
+        "text",
+        "text",
+        "text",
+        "text",
+        "text",
+        "text",
+        "text",
+        "text",
+        "text",
+    ),
+    *("text", "text"),
 )
 _TOTAL = over(
     """
@@ -332,10 +403,12 @@ _STATUS_AFTER: Final[dict[type[Event], ShownStatus]] = {
     MarketResumed: "open",
     MarketClosed: "closed",
     ResultRolledBack: "closed",
+    MarketAbandoned: "resulted",
 }
 _CHANGES: Final[tuple[type[Event], ...]] = (
     *_STATUS_AFTER,
     ResultDeclared,
+    RunnerWithdrawn,
     SettlementProgressed,
     SettlementCompleted,
 )
@@ -370,18 +443,27 @@ def _opened(recorded: Recorded, event: MarketOpened) -> tuple[Any, ...]:
         event.pricing,
         _dump(event.terms),
         _dump(event.limits),
+        event.period,
         recorded.at,
         recorded.position,
     )
 
 
 class _Changed(Struct):
-    """What is new about a market, in the order of _CHANGE; None where nothing is."""
+    """What is new about a market, in the order of _CHANGE; None where nothing is.
+
+    `ends` is not None where another result stands, or none: then the five after it are what they say.
+    """
 
     position: int = 0
     status: str | None = None
+    ends: str | None = None
     results: str | None = None
     score: str | None = None
+    half_time: str | None = None
+    abandoned: str | None = None
+    starting_prices: str | None = None
+    withdrawals: str | None = None
     result_position: str | None = None
     generation: str | None = None
     settled_generation: str | None = None
@@ -406,17 +488,33 @@ def _changed(events: list[Recorded]) -> dict[UUID, _Changed]:
                 change.after = str(event.after)
             case SettlementCompleted():
                 change.settled_generation = str(event.generation)
-            case ResultDeclared() | ResultRolledBack():
-                _set_result(change, event, recorded.position)
+            case RunnerWithdrawn():
+                _begin_generation(change, event.generation, recorded.position)
+                line = msgspec.json.encode(event).decode()
+                change.withdrawals = "\n".join(filter(None, [change.withdrawals, line]))
+            case ResultDeclared() | ResultRolledBack() | MarketAbandoned():
+                _begin_generation(change, event.generation, recorded.position)
+                _set_result(change, event)
     return changes
 
 
-def _set_result(change: _Changed, event: ResultDeclared | ResultRolledBack, position: int) -> None:
-    change.result_position, change.generation = str(position), str(event.generation)
-    change.results = change.score = change.after = None
+def _begin_generation(change: _Changed, generation: int, position: int) -> None:
+    change.result_position, change.generation, change.after = str(position), str(generation), None
+
+
+def _set_result(
+    change: _Changed, event: ResultDeclared | ResultRolledBack | MarketAbandoned
+) -> None:
+    change.ends = "yes"
+    change.results = change.score = change.half_time = None
+    change.abandoned = change.starting_prices = None
     if isinstance(event, ResultDeclared):
         change.status = "part_resulted" if event.partial else "resulted"
         change.results, change.score = _dump(event.results), _dump(event.score)
+        change.half_time = _dump(event.half_time)
+        change.starting_prices = _dump(event.starting_prices) if event.starting_prices else None
+    elif isinstance(event, MarketAbandoned):
+        change.results, change.abandoned = _dump(event.results), event.reason
 
 
 def _totals(batch: Batch) -> list[list[Any]]:

@@ -7,6 +7,7 @@ from application.answers import Answer
 from application.decisions import accounts, arbitrages, bets, feeds, markets, settlement
 from application.decisions.context import Context
 from domain.commands import (
+    AbandonMarket,
     CloseMarket,
     Command,
     CompleteSettlement,
@@ -27,6 +28,7 @@ from domain.commands import (
     SettleBets,
     SuspendMarket,
     Withdraw,
+    WithdrawRunner,
 )
 
 
@@ -50,7 +52,15 @@ def decide(command: Command, ctx: Context) -> Answer:
             return accounts.open_account(command, ctx)
         case OpenMarket():
             return markets.open_market(command, ctx)
-        case SuspendMarket() | ResumeMarket() | CloseMarket() | DeclareResult() | RollBackResult():
+        case (
+            SuspendMarket()
+            | ResumeMarket()
+            | CloseMarket()
+            | DeclareResult()
+            | RollBackResult()
+            | WithdrawRunner()
+            | AbandonMarket()
+        ):
             return markets.change_market(command, ctx)
         case RecordOdds():
             return markets.record_odds(command, ctx)

@@ -10,34 +10,39 @@ from application.decisions.context import Context, as_account, odds_id
 from domain import bet as bets
 from domain.account import Account
 from domain.commands import PlaceBet, PlaceBets
+from domain.events import BetPlaced, Leg
 from domain.ids import check_chosen
+from domain.legs import RACES
 from domain.market import Market
 from domain.odds import HousePrices
+from domain.placing import place_bet as place_bet_of_any_kind
 from domain.refusals import (
     AccountNotFound,
     BatchRefused,
     IdTaken,
     MarketNotFound,
-    NotOffered,
     Refusal,
 )
 
 
 def place_bet(command: PlaceBet, ctx: Context) -> BetAccepted:
     """Place one bet: the market, its price and the account have their say, in this order."""
-    if command.kind != "single" or command.side != "back" or len(command.legs) != 1:
-        raise NotOffered("only single back bets with one leg are taken for now", field="kind")
     book = ctx.book
     account = ctx.find(Account, command.account_id, AccountNotFound)
     account.check_mover(ctx.actor)
     leg = command.legs[0]
     market = ctx.find(Market, leg.market_id, MarketNotFound)
-    placed = bets.place_single(account, market, leg, command.stake_minor)
-    if market.pricing == "house":
-        prices = book.get(odds_id(leg.market_id))
-        (prices if isinstance(prices, HousePrices) else HousePrices(0)).check_price(
-            leg.selection_id, leg.odds
-        )
+    if _is_plain(command, leg, market):
+        placed = bets.place_single(account, market, leg, command.stake_minor)
+    else:
+        placed = _place_other(command, account, ctx)
+    for leg in command.legs:
+        market = ctx.find(Market, leg.market_id, MarketNotFound)
+        if market.pricing == "house" and leg.odds is not None:
+            prices = book.get(odds_id(leg.market_id))
+            (prices if isinstance(prices, HousePrices) else HousePrices(0)).check_price(
+                leg.selection_id, leg.odds
+            )
     if (bet_id := command.bet_id) is None:
         bet_id = ctx.new_id()
     else:
@@ -49,6 +54,32 @@ def place_bet(command: PlaceBet, ctx: Context) -> BetAccepted:
     book.record_first(bet_id, placed)
     account = as_account(book.record(account.account_id, reserved))
     return BetAccepted(bet_id, "open", stake, returns, account.available_minor, book.position)
+
+
+def _is_plain(command: PlaceBet, leg: Leg, market: Market) -> bool:
+    return (
+        command.kind == "single"
+        and command.side == "back"
+        and len(command.legs) == 1
+        and leg.odds is not None
+        and not command.each_way
+        and not command.best_odds
+        and market.type not in RACES
+    )
+
+
+def _place_other(command: PlaceBet, account: Account, ctx: Context) -> BetPlaced:
+    return place_bet_of_any_kind(
+        account,
+        {leg.market_id: ctx.find(Market, leg.market_id, MarketNotFound) for leg in command.legs},
+        command.legs,
+        command.stake_minor,
+        ctx.now,
+        kind=command.kind,
+        side=command.side,
+        each_way=command.each_way,
+        best_odds=command.best_odds,
+    )
 
 
 def place_bets(command: PlaceBets, ctx: Context) -> Answer:

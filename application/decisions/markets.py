@@ -1,5 +1,6 @@
 """Decisions about markets and their prices."""
 
+from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
@@ -9,13 +10,16 @@ from application.decisions.context import Context, odds_id, start
 from domain import market as markets
 from domain import odds
 from domain.commands import (
+    AbandonMarket,
     CloseMarket,
     DeclareResult,
     OpenMarket,
     RecordOdds,
     ResumeMarket,
     RollBackResult,
+    ScoreBody,
     SuspendMarket,
+    WithdrawRunner,
 )
 from domain.events import (
     DeadHeat,
@@ -29,7 +33,7 @@ from domain.events import (
     Terms,
 )
 from domain.market import Market
-from domain.refusals import MarketNotFound
+from domain.refusals import InvalidInput, MarketNotFound
 
 
 def open_market(command: OpenMarket, ctx: Context) -> Answer:
@@ -53,8 +57,11 @@ def open_market(command: OpenMarket, ctx: Context) -> Answer:
             Selection(selection.selection_id, selection.name) for selection in command.selections
         ),
         command.pricing,
-        Terms(terms.each_way_places, terms.each_way_divisor) if terms else None,
-        MarketLimits(limits.max_stake_minor, limits.max_return_minor) if limits else None,
+        Terms(terms.each_way_places, terms.each_way_divisor, terms.rule4) if terms else None,
+        MarketLimits(limits.max_stake_minor, limits.max_return_minor, limits.max_payout_minor)
+        if limits
+        else None,
+        command.period,
     )
     start(market_id, ctx, chosen=command.market_id is not None)
     ctx.book.record(market_id, opened)
@@ -62,8 +69,19 @@ def open_market(command: OpenMarket, ctx: Context) -> Answer:
     return answers.NewMarket(market_id, fixture.fixture_id, ctx.book.position)
 
 
+MarketStep = (
+    SuspendMarket
+    | ResumeMarket
+    | CloseMarket
+    | DeclareResult
+    | RollBackResult
+    | WithdrawRunner
+    | AbandonMarket
+)
+
+
 def change_market(
-    command: SuspendMarket | ResumeMarket | CloseMarket | DeclareResult | RollBackResult,
+    command: MarketStep,
     ctx: Context,
 ) -> Answer:
     """Take the target market a step on."""
@@ -79,6 +97,13 @@ def change_market(
             changed = ctx.book.record(market.market_id, _declared(command, market))
         case RollBackResult():
             changed = ctx.book.record(market.market_id, market.roll_back(command.reason))
+        case WithdrawRunner(selection_id=runner, at=at, odds=price, factor=factor):
+            withdrawn = market.withdraw(runner, _past(at, ctx.now), price, factor)
+            changed = ctx.book.record(market.market_id, withdrawn)
+        case AbandonMarket():
+            changed = ctx.book.record(
+                market.market_id, market.abandon(command.reason, command.rule)
+            )
         case _:
             assert_never(command)
     assert isinstance(changed, Market)
@@ -99,8 +124,24 @@ def _declared(command: DeclareResult, market: Market) -> ResultDeclared:
             )
             for each in command.results
         )
-    score = Score(command.score.home, command.score.away) if command.score else None
-    return market.declare(results, score, partial=command.partial)
+    return market.declare(
+        results,
+        _score(command.score),
+        half_time=_score(command.half_time),
+        starting_prices=command.starting_prices,
+        partial=command.partial,
+    )
+
+
+def _score(body: ScoreBody | None) -> Score | None:
+    return Score(body.home, body.away) if body else None
+
+
+def _past(at: datetime | None, now: datetime) -> datetime:
+    """Give when something happened, now by default."""
+    if at is not None and at > now + odds.CLOCK_SKEW:
+        raise InvalidInput("the time lies in the future", field="at")
+    return at or now
 
 
 def record_odds(command: RecordOdds, ctx: Context) -> Answer:

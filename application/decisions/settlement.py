@@ -27,7 +27,7 @@ def settle_bets(command: SettleBets, ctx: Context) -> Answer:
         bet = book.get(bet_id)
         if not isinstance(bet, Bet) or not bet.touches(market.market_id):
             continue
-        for leg in bet.legs:
+        for leg in bet.placed.legs:
             if leg.market_id not in markets:
                 markets[leg.market_id] = ctx.find(Market, leg.market_id, MarketNotFound)
         change = bet.bring_to(bet.outcome(markets))
@@ -36,7 +36,7 @@ def settle_bets(command: SettleBets, ctx: Context) -> Answer:
         of_bet, of_account = change
         book.record(bet_id, of_bet)
         if of_account is not None:
-            book.record(bet.account_id, of_account)
+            book.record(bet.placed.account_id, of_account)
         changed.append(of_bet)
     progressed = settling.progress(market.market_id, changed, command.generation, command.after)
     if progressed is not None:

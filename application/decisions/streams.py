@@ -80,8 +80,8 @@ def further_streams_of(command: Command, target: UUID | None, book: Book) -> Ite
             for bet_id in command.bet_ids:
                 bet = book.get(bet_id)
                 if isinstance(bet, Bet):
-                    yield bet.account_id
-                    for leg in bet.legs:
+                    yield bet.placed.account_id
+                    for leg in bet.placed.legs:
                         yield leg.market_id
         case _:
             return

@@ -38,6 +38,8 @@ ROUTES: Final = [
     ("POST", f"/v1/markets/{X}/close", OPERATORS),
     ("POST", f"/v1/markets/{X}/result", OPERATORS),
     ("DELETE", f"/v1/markets/{X}/result", OPERATORS),
+    ("POST", f"/v1/markets/{X}/withdrawals", OPERATORS),
+    ("POST", f"/v1/markets/{X}/abandon", OPERATORS),
     ("GET", f"/v1/markets/{X}/settlement", ALL),
     ("GET", f"/v1/markets/{X}/exposure", DESK),
     ("POST", "/v1/bets", TRADERS),
@@ -61,6 +63,10 @@ ROUTES: Final = [
     ("GET", "/v1/audit/events?limit=1", AUDITORS),
     ("GET", "/v1/audit/trial-balance", DESK),
     ("GET", "/v1/reports/betting-totals", DESK),
+    ("GET", "/v1/reports/performance", ALL),
+    ("GET", "/v1/reports/curve", ALL),
+    ("GET", f"/v1/fixtures/{X}/exposure", DESK),
+    ("GET", f"/v1/accounts/{X}/exposure", ALL),
 ]
 
 

@@ -355,7 +355,12 @@ async def test_the_bets_of_a_batch_are_answered_one_by_one(database_url: str) ->
             place_bet(others_id, market_id, 1),
             place_bet(account_id, market_id, 1, odds="1"),
             place_bet(account_id, market_id, 1, selection_id="nobody"),
-            PlaceBet(account_id=account_id, side="lay", legs=bets_leg(market_id), stake_minor=1),
+            PlaceBet(
+                account_id=account_id,
+                kind="each_way",
+                legs=bets_leg(market_id),
+                stake_minor=1,
+            ),
             place_bet(account_id, market_id, 400),
         ]
         answer = await desk.ask(PlaceBets(bets=bets))

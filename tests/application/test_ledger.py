@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import count
 from random import Random
 from uuid import UUID, uuid4
@@ -122,9 +123,12 @@ async def test_a_market_is_settled_bet_by_bet(database_url: str) -> None:
 
 async def test_a_house_market_takes_bets_at_its_latest_price(database_url: str) -> None:
     def quoted(market_id: UUID, odds: str, bookmaker: str = HOUSE) -> RecordOdds:
-        leg = place_bet(uuid4(), market_id, 1, odds=odds).legs[0]
         quote = QuoteBody(
-            bookmaker=bookmaker, market_id=market_id, selection_id="home", odds=leg.odds, at=NOW
+            bookmaker=bookmaker,
+            market_id=market_id,
+            selection_id="home",
+            odds=Decimal(odds),
+            at=NOW,
         )
         return RecordOdds(quotes=[quote])
 
@@ -333,9 +337,8 @@ def write_snapshots(database_url: str, log: Log, *, shape: str | None = None) ->
 async def history(desk: Desk) -> tuple[UUID, UUID]:
     """An account with money in every place, and a house market with prices."""
     account_id, market_id = await desk.account(1_000), await desk.market(pricing="house")
-    leg = place_bet(account_id, market_id, 1).legs[0]
     quote = QuoteBody(
-        bookmaker=HOUSE, market_id=market_id, selection_id="home", odds=leg.odds, at=NOW
+        bookmaker=HOUSE, market_id=market_id, selection_id="home", odds=Decimal("2.5"), at=NOW
     )
     await desk.ask(RecordOdds(quotes=[quote]), OPERATOR)
     await desk.bet(account_id, market_id, 100)

@@ -118,6 +118,7 @@ class Model:
 
     def placed(self, bet: UUID, command: PlaceBet) -> None:
         leg, stake = command.legs[0], command.stake_minor
+        assert leg.odds is not None
         pays = int((stake * leg.odds).quantize(Decimal(1), rounding=ROUND_HALF_UP))
         self.bets[bet] = command.account_id, leg.market_id, leg.selection_id, stake, pays, "open"
 

@@ -142,7 +142,7 @@ class Desk:
             of_bet, of_account = change
             self.record(bet.bet_id, of_bet)
             if of_account is not None:
-                self.record(bet.account_id, of_account)
+                self.record(bet.placed.account_id, of_account)
             settled.append(of_bet)
             if len(settled) == share:
                 break
