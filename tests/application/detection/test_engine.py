@@ -54,6 +54,38 @@ def test_one_bookmaker_alone_is_no_arbitrage_however_good_its_prices() -> None:
     assert desk.engine.holds() == {}
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("betfair", "betfair_ex_uk"),
+        ("betfair_ex_eu", "betfair_exchange"),
+        ("williamhill", "william_hill"),
+        ("mine", "yours"),
+    ],
+)
+def test_one_bookmaker_under_two_keys_has_one_leg(one: str, other: str) -> None:
+    desk = Desk(engine_of([OU], Thresholds(bookmakers={"mine": BookmakerTerms(same_as="yours")})))
+    desk.quote(OU, one, {"over": "2.2", "under": "1.7"})
+    assert desk.quote(OU, other, {"over": "1.7", "under": "2.2"}) == []
+    [change] = desk.quote(OU, "another", {"under": "2.1"})
+    assert change.opportunity is not None
+    legs = {(leg.bookmaker, leg.selection_id) for leg in change.opportunity.legs}
+    assert legs == {(one, "over"), ("another", "under")}
+    # The better of its two keys has the leg.
+    [change] = desk.quote(OU, other, {"over": "2.3"})
+    assert change.opportunity is not None
+    assert {leg.bookmaker for leg in change.opportunity.legs} == {other, "another"}
+
+
+def test_an_operator_may_say_that_keys_are_not_of_one_bookmaker() -> None:
+    apart = {"betfair_ex_uk": BookmakerTerms(same_as="betfair_ex_uk")}
+    desk = Desk(engine_of([OU], Thresholds(bookmakers=apart)))
+    desk.quote(OU, "betfair", {"over": "2.2"})
+    assert len(desk.quote(OU, "betfair_ex_uk", {"under": "2.2"})) == 1
+    with pytest.raises(ValueError, match="same_as of a: b is said"):
+        Thresholds(bookmakers={"a": BookmakerTerms(same_as="b"), "b": BookmakerTerms(same_as="c")})
+
+
 def test_an_opportunity_opens_changes_and_closes_as_one() -> None:
     desk = Desk(engine_of([OU]))
     desk.quote(OU, "a", {"over": "2.10", "under": "1.70"})
@@ -312,7 +344,12 @@ MARKETS = [
     market("BTTS"),
 ]
 COMMISSIONS = {"c": 0.02}
-TERMS = Thresholds(bookmakers={"c": BookmakerTerms(commission=Decimal("0.02"))})
+TERMS = Thresholds(
+    bookmakers={
+        "c": BookmakerTerms(commission=Decimal("0.02")),
+        "e": BookmakerTerms(same_as="a"),
+    }
+)
 some_prices = st.lists(
     st.builds(
         lambda of, selection, side, bookmaker, odds: Price(
@@ -321,7 +358,7 @@ some_prices = st.lists(
         st.sampled_from(MARKETS),
         st.integers(0, 2),
         st.sampled_from(["back", "back", "back", "lay"]),
-        st.sampled_from("abcd"),
+        st.sampled_from("abcde"),
         st.integers(101, 420),
     ),
     min_size=1,
