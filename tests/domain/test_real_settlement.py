@@ -93,7 +93,9 @@ def by_the_domain(market: Market, bet: BetPlaced) -> tuple[str, int]:
 
 
 def by_the_oracle(facts: MarketFacts, bet: BetPlaced) -> tuple[str, int]:
-    legs = (LegFacts(MARKET, bet.legs[0].selection_id, Fraction(bet.legs[0].odds)),)
+    [backed] = bet.legs
+    assert backed.odds is not None
+    legs = (LegFacts(MARKET, backed.selection_id, Fraction(backed.odds)),)
     ended = outcome(BetFacts(ACCOUNT, "single", "back", legs, bet.stake_minor), {MARKET: facts})
     return ended.status, ended.returned
 
@@ -116,7 +118,7 @@ def test_every_price_of_the_seasons_settles_as_the_oracle_says(market_type: Mark
                             market_type,
                             None if line is None else Fraction(line),
                             tuple(SIDES[market_type].values()),
-                            (score.home, score.away),
+                            score=(score.home, score.away),
                         )
                         known[line, score] = resulted(market_type, line, score), facts
                     market, facts = known[line, score]

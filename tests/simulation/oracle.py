@@ -48,6 +48,14 @@ WORDS = {
     "half_lost": Ending(HALF, ZERO),
 }
 
+RULE_4 = """
+1/9 90, 2/11 85, 1/4 80, 3/10 75, 2/5 70, 8/15 65, 8/13 60, 4/5 55, 20/21 50, 6/5 45, 6/4 40, 7/4 35, 9/4 30, 3/1 25,
+4/1 20, 11/2 15, 9/1 10, 14/1 5
+"""
+"""Pence in the pound by the longest price of each band, as DOMAIN.md prints the traditional table."""
+
+CAPS = {"traditional/1": 90, "capped_at_75p/1": 75, "waives_5p/1": 90}
+
 
 @dataclass(frozen=True)
 class Said:
@@ -57,46 +65,85 @@ class Said:
     tied: int = 1
     places: int = 1
 
-    def ending(self) -> Ending:
-        whole = WORDS[self.word]
-        return Ending(whole.refunded, whole.paid * Fraction(self.places, self.tied))
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """A runner that does not run, since when, and its price or an exchange's factor in percent."""
+
+    selection: str
+    at: int
+    price: Fraction | None = None
+    factor: Fraction | None = None
 
 
 @dataclass
 class MarketFacts:
-    """A market, and what is known of its end now: words about selections, and a score for those that have none."""
+    """A market, and what is known of its end now: words about selections, and a score for those that have none.
+
+    `places` and `divisor` are its each-way terms, `rule_4` the name of its table; times are whole numbers.
+    """
 
     type: str
     line: Fraction | None
     selections: tuple[str, ...]
+    places: int = 1
+    divisor: int = 1
+    rule_4: str | None = None
+    max_payout: int | None = None
     score: tuple[int, int] | None = None
     said: dict[str, Said] = field(default_factory=dict)
+    starting: dict[str, Fraction] = field(default_factory=dict)
+    withdrawn: list[Withdrawn] = field(default_factory=list)
 
-    def ending(self, selection: str) -> Ending | None:
-        """How a stake on this selection ended; None while that is not known."""
-        if words := self.said.get(selection):
-            return words.ending()
+    def endings(self, selection: str) -> tuple[Ending, Ending] | None:
+        """How a stake to win and a stake on a place ended; None while that is not known."""
+        if any(each.selection == selection for each in self.withdrawn):
+            return WORDS["void"], WORDS["void"]
+        if said := self.said.get(selection):
+            return self.by_word(said)
         if self.score is not None:
-            return by_score(self.type, self.line, selection, self.selections, self.score)
+            ending = by_score(self.type, self.line, selection, self.selections, self.score)
+            return ending, ending
         return None
+
+    def by_word(self, said: Said) -> tuple[Ending, Ending]:
+        """In a tie for the win all places are shared from the first on; in a tie for a place, those that are said."""
+        share = Fraction(said.places, said.tied)
+        if said.word == "placed":
+            placed = Ending(ZERO, share)
+            return (placed if self.type == "PLACE" else WORDS["lost"]), placed
+        whole = WORDS[said.word]
+        place_share = Fraction(min(self.places, said.tied), said.tied)
+        return (
+            Ending(whole.refunded, whole.paid * share),
+            Ending(whole.refunded, whole.paid * place_share),
+        )
+
+    def is_decided(self) -> bool:
+        return all(self.endings(each) for each in self.selections)
 
 
 @dataclass(frozen=True)
 class LegFacts:
+    """A selection at the odds taken; None: at the starting price."""
+
     market: UUID
     selection: str
-    odds: Fraction
+    odds: Fraction | None
 
 
 @dataclass(frozen=True)
 class BetFacts:
-    """A bet as it was placed; `stake` is for each line, in minor units."""
+    """A bet as it was placed; `stake` is for each line and each way, in minor units."""
 
     account: UUID
     kind: str
     side: str
     legs: tuple[LegFacts, ...]
     stake: int
+    each_way: bool = False
+    best_odds: bool = False
+    placed_at: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,6 +162,16 @@ class Cash:
     deposited: int = 0
     paid_out: int = 0
     asked: int = 0
+
+
+@dataclass(frozen=True)
+class LegEnd:
+    """What a leg multiplies its stakes by, to win and on a place."""
+
+    win: Fraction
+    place: Fraction
+    is_void: bool
+    is_whole: bool
 
 
 def by_score(
@@ -169,43 +226,97 @@ def lines(kind: str, legs: int) -> list[tuple[int, ...]]:
 def stake_of(bet: BetFacts) -> int:
     """What the bet takes from its account when it is placed."""
     if bet.side == "lay":
+        assert bet.legs[0].odds is not None
         return minor(bet.stake * bet.legs[0].odds) - bet.stake
-    return bet.stake * len(lines(bet.kind, len(bet.legs)))
+    return bet.stake * len(lines(bet.kind, len(bet.legs))) * (2 if bet.each_way else 1)
+
+
+def deduction(market: MarketFacts, prices: list[Fraction]) -> Fraction:
+    """The share of the winnings that Rule 4 takes for runners withdrawn at these decimal odds."""
+    if market.rule_4 is None:
+        return ZERO
+    bands = [each.split() for each in RULE_4.replace("\n", " ").split(",")]
+    pence = 0
+    for price in prices:
+        found = [int(each) for longest, each in bands if price - 1 <= Fraction(longest)]
+        pence += found[0] if found else 0
+    pence = min(pence, CAPS[market.rule_4])
+    if market.rule_4 == "waives_5p/1" and pence == 5:
+        pence = 0
+    return Fraction(pence, 100)
+
+
+def odds_of(bet: BetFacts, leg: LegFacts, market: MarketFacts) -> tuple[Fraction, Fraction] | None:
+    """The odds that a leg is paid at, to win and on a place; None while its starting price is not known."""
+    starting = market.starting.get(leg.selection)
+    if leg.odds is None:
+        # A starting price was made without the runners that were withdrawn.
+        return None if starting is None else (starting, 1 + (starting - 1) / market.divisor)
+    later = [each for each in market.withdrawn if bet.placed_at < each.at]
+    taken = 1 + (leg.odds - 1) * (
+        1 - deduction(market, [each.price for each in later if each.price is not None])
+    )
+    win, place = taken, 1 + (taken - 1) / market.divisor
+    for each in later:
+        if each.factor is not None:
+            rest = 1 - each.factor / 100
+            # On an exchange the whole odds of a win shrink, but never to less than the stake; of a place the winnings.
+            win = 1 + (win - 1) * rest if market.type == "PLACE" else max(win * rest, ONE)
+            place = 1 + (place - 1) * rest
+    if bet.best_odds and starting is not None:
+        win, place = max(win, starting), max(place, 1 + (starting - 1) / market.divisor)
+    return win, place
+
+
+def leg_end(bet: BetFacts, leg: LegFacts, market: MarketFacts) -> LegEnd | None:
+    """How a leg ended; None while that is not known, or paid at a price that is not known."""
+    endings = market.endings(leg.selection)
+    if endings is None:
+        return None
+    win, place = endings
+    odds = odds_of(bet, leg, market)
+    if odds is None:
+        if win.paid or (bet.each_way and place.paid):
+            return None
+        odds = ONE, ONE
+    return LegEnd(
+        win.multiplier(odds[0]),
+        place.multiplier(odds[1]),
+        win.refunded == 1,
+        win.paid == 1 and (place.paid == 1 or not bet.each_way),
+    )
 
 
 def outcome(bet: BetFacts, markets: Mapping[UUID, MarketFacts]) -> Outcome:
     """How a bet stands by all that is known in the end; open until each of its legs is decided."""
     stake = stake_of(bet)
-    endings = [markets[leg.market].ending(leg.selection) for leg in bet.legs]
-    decided = [each for each in endings if each is not None]
-    if len(decided) < len(endings):
+    ends = [leg_end(bet, leg, markets[leg.market]) for leg in bet.legs]
+    legs = [each for each in ends if each is not None]
+    if len(legs) < len(ends):
         return Outcome("open", stake, 0)
-    each_leg = [ending.multiplier(leg.odds) for ending, leg in zip(decided, bet.legs, strict=True)]
     total = ZERO
-    for line in lines(bet.kind, len(bet.legs)):
-        product = Fraction(bet.stake)
+    for line in lines(bet.kind, len(legs)):
+        to_win = on_places = Fraction(bet.stake)
         for number in line:
-            product *= each_leg[number]
-        total += product
+            to_win *= legs[number].win
+            on_places *= legs[number].place
+        total += to_win + (on_places if bet.each_way else ZERO)
     returned = minor(total)
+    if all(leg.is_void for leg in legs):
+        status = "void"
+    elif total == 0:
+        status = "lost"
+    else:
+        status = "won" if all(leg.is_void or leg.is_whole for leg in legs) else "part_won"
     if bet.side == "lay":
         # The layer's profit is the backer's, turned round; the liability comes back with it.
-        returned = stake - (returned - bet.stake)
-    return Outcome(status(bet, decided), 0, returned)
-
-
-def status(bet: BetFacts, endings: list[Ending]) -> str:
-    """Name how a decided bet ended: all void, nothing paid, all paid in full, or between."""
-    if all(each.refunded == 1 for each in endings):
-        return "void"
-    if all(each.paid == 1 for each in endings):
-        return "won" if bet.side == "back" else "lost"
-    if not any(
-        all(endings[number].refunded + endings[number].paid for number in line)
-        for line in lines(bet.kind, len(bet.legs))
-    ):
-        return "lost" if bet.side == "back" else "won"
-    return "part_won"
+        turned = {"won": "lost", "lost": "won"}
+        return Outcome(turned.get(status, status), 0, stake - (returned - bet.stake))
+    caps = [cap for leg in bet.legs if (cap := markets[leg.market].max_payout) is not None]
+    if caps:
+        # A cap takes winnings, never what was staked.
+        returned = min(returned, max(min(caps), stake))
+    return Outcome(status, 0, returned)
 
 
 def balances(

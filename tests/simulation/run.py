@@ -18,6 +18,7 @@ from domain.refusals import Refusal
 from domain.withdrawal import Withdrawal
 from tests.application.desk import Log, a_desk, kill_writers, read_log
 from tests.simulation import oracle
+from tests.simulation.oracle import Outcome
 from tests.simulation.world import Answer, Step, World
 
 TOGETHER = 64
@@ -29,6 +30,7 @@ EXPECTED_REFUSALS = {
     "insufficient_funds",
     "market_not_open",
     "market_state_conflict",
+    "selection_not_in_market",
     "result_already_declared",
     "result_not_derivable",
     "withdrawal_not_pending",
@@ -79,7 +81,9 @@ class Run:
     async def _open(self) -> None:
         await self._stack.aclose()
         capacity = self.random.choice((30, 1_000, 400_000))
-        desk = await self._stack.enter_async_context(a_desk(self.database_url, capacity=capacity))
+        desk = await self._stack.enter_async_context(
+            a_desk(self.database_url, capacity=capacity, clock=self.world.clock)
+        )
         self._ledger = desk.ledger
 
     async def _round(self, steps: list[Step], how: str = "") -> None:
@@ -140,10 +144,12 @@ class Run:
         facts = self.world.facts
         bets = {key: state for key, state in log.states.items() if isinstance(state, Bet)}
         assert bets.keys() == self.world.bets.keys()
-        for bet_id, bet in self.world.bets.items():
-            expected, found = oracle.outcome(bet, facts), bets[bet_id]
-            returned = found.settled.return_minor if found.settled else 0
-            assert (found.status, returned) == (expected.status, expected.returned), (bet, found)
+        wrong = [
+            (bet, [facts[leg.market] for leg in bet.legs], expected, found)
+            for bet_id, bet in self.world.bets.items()
+            if (found := ended(bets[bet_id])) != (expected := oracle.outcome(bet, facts))
+        ]
+        assert not wrong, (len(wrong), wrong[0])
         accounts = {key: state for key, state in log.states.items() if isinstance(state, Account)}
         expected_balances = oracle.balances(self.world.cash, self.world.bets.values(), facts)
         assert {
@@ -166,3 +172,10 @@ class Run:
         for stream_id in stream_ids:
             if book.knows(stream_id):
                 assert book.get(stream_id) == log.states[stream_id]
+
+
+def ended(bet: Bet) -> Outcome:
+    """Give how the ledger says that a bet stands, in the oracle's words."""
+    if bet.settled is None:
+        return Outcome("open", bet.placed.total_stake_minor, 0)
+    return Outcome(bet.settled.status, 0, bet.settled.return_minor)

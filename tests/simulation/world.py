@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from random import Random
@@ -11,6 +11,7 @@ from uuid import UUID
 
 from domain.actors import SETTLER, Actor
 from domain.commands import (
+    AbandonMarket,
     CloseMarket,
     Command,
     CompleteSettlement,
@@ -19,6 +20,7 @@ from domain.commands import (
     DeclareResult,
     Deposit,
     FixtureBody,
+    LimitsBody,
     OpenAccount,
     OpenMarket,
     PlaceBet,
@@ -31,20 +33,38 @@ from domain.commands import (
     SelectionResultBody,
     SettleBets,
     SuspendMarket,
+    TermsBody,
     Withdraw,
+    WithdrawRunner,
 )
-from domain.events import Leg, Result
+from domain.events import AbandonRule, Leg, Result, StartingPrice
 from tests.builders import ALICE, OPERATOR
 from tests.simulation import oracle
-from tests.simulation.offers import BETS, MARKETS, TIES, WORDS, MarketOffer
-from tests.simulation.oracle import BetFacts, Cash, LegFacts, MarketFacts, Said
+from tests.simulation.offers import (
+    BETS,
+    EACH_WAY_TYPES,
+    MARKETS,
+    RACE_WORDS,
+    RULE_4,
+    TIES,
+    WORDS,
+    BetOffer,
+    MarketOffer,
+)
+from tests.simulation.oracle import BetFacts, Cash, LegFacts, MarketFacts, Said, Withdrawn
 
 Answer = dict[str, Any]
 
 ACCOUNTS = 16
 MARKETS_IN_PLAY = 24
 PAGE_BETS = 16
-KICK_OFF = datetime(2024, 3, 2, 15, 0, tzinfo=UTC)
+BEGINNING = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
+KICK_OFF = datetime(2025, 3, 2, 15, 0, tzinfo=UTC)
+
+
+def at(time: int) -> datetime:
+    """The moment that a whole number stands for."""
+    return BEGINNING + timedelta(minutes=time)
 
 
 def nothing(_: Answer) -> None:
@@ -68,6 +88,7 @@ class Visit:
 
     generation: int
     pages: list[list[tuple[int, UUID]]]
+    since: int = 0
     asked: bool = False
 
 
@@ -77,11 +98,8 @@ class Market:
 
     offer: MarketOffer
     facts: MarketFacts
-    currency: str
     bets: list[tuple[int, UUID]] = field(default_factory=list)
     generation: int = 0
-    completed: int = 0
-    over: bool = False
     visit: Visit | None = None
 
 
@@ -96,9 +114,15 @@ class World:
         self.markets: dict[UUID, Market] = {}
         self.in_play: list[UUID] = []
         self.recent: list[UUID] = []
+        self.unsettled: dict[UUID, None] = {}
         self.bets: dict[UUID, BetFacts] = {}
+        self.time = 0
 
     # ---- facts
+
+    def clock(self) -> datetime:
+        """The ledger's clock: it stands still while commands are asked together."""
+        return at(self.time)
 
     @property
     def facts(self) -> dict[UUID, MarketFacts]:
@@ -106,14 +130,13 @@ class World:
 
     def due(self) -> list[UUID]:
         """Markets whose results have changed since they were settled to the end."""
-        return [
-            each for each, market in self.markets.items() if market.completed < market.generation
-        ]
+        return list(self.unsettled)
 
     # ---- what comes next
 
     def steps(self, count: int) -> list[Step]:
         """Think of so many commands that may be asked at the same time."""
+        self.time += 1
         # What makes the rest possible comes first: accounts, and markets to bet on.
         chosen = [self.open_account() for _ in range(ACCOUNTS - len(self.cash))]
         chosen += [self.open_market() for _ in range(MARKETS_IN_PLAY - len(self.in_play))]
@@ -137,9 +160,13 @@ class World:
             return self.declare(self.random.choice(self.in_play))
         if pick < 0.20 and self.recent:
             return self.declare(self.random.choice(self.recent))
+        if pick < 0.22:
+            return self.withdraw_runner()
         if pick < 0.225:
+            return self.abandon(self.random.choice(self.recent or self.in_play))
+        if pick < 0.24:
             return self.roll_back(self.random.choice(self.recent or self.in_play))
-        if pick < 0.26 and self.bets:
+        if pick < 0.27 and self.bets:
             return self.settle_anything()
         if pick < 0.45 and (due := self.due()):
             return self.visit(self.random.choice(due))
@@ -203,10 +230,20 @@ class World:
     def open_market(self) -> Step:
         market_id, offer = self.an_id(), self.random.choice(MARKETS)
         line = self.random.choice(offer.lines)
+        facts = MarketFacts(offer.type, Fraction(line) if line else None, offer.selections)
+        terms = limits = None
+        if offer.race:
+            facts.places, facts.divisor = self.random.randint(1, 4), self.random.choice((4, 5))
+            facts.rule_4 = self.random.choice(RULE_4)
+            terms = TermsBody(
+                each_way_places=facts.places, each_way_divisor=facts.divisor, rule4=facts.rule_4
+            )
+        if self.random.random() < 0.15:
+            facts.max_payout = self.random.randint(200, 20_000)
+            limits = LimitsBody(max_payout_minor=facts.max_payout)
 
         def learn(_: Answer) -> None:
-            facts = MarketFacts(offer.type, Fraction(line) if line else None, offer.selections)
-            self.markets[market_id] = Market(offer, facts, "EUR")
+            self.markets[market_id] = Market(offer, facts)
             self.in_play.append(market_id)
 
         command = OpenMarket(
@@ -224,6 +261,9 @@ class World:
             line=Decimal(line) if line else None,
             selections=[SelectionBody(selection_id=each, name=each) for each in offer.selections],
             pricing="external",
+            terms=terms,
+            limits=limits,
+            period=offer.period,
         )
         return Step(command, OPERATOR, None, learn)
 
@@ -237,15 +277,18 @@ class World:
     def declare(self, market_id: UUID) -> Step:
         """A result, or a correction of one: by score, or selection by selection, and then perhaps of some only."""
         market = self.markets[market_id]
-        if market.offer.by_score and self.random.random() < 0.7:
+        if not market.offer.race and self.random.random() < 0.7:
             return self.declare_score(market_id)
         selections = list(market.offer.selections)
         partial = self.random.random() < 0.4
         if partial:
             selections = self.random.sample(selections, self.random.randint(1, len(selections)))
-        said = {each: self.say() for each in selections}
+        said = {each: self.say(race=market.offer.race) for each in selections}
+        priced = market.offer.race and self.random.random() < 0.7
+        starting = {each: self.odds() for each in market.offer.selections} if priced else {}
 
         def learn(_: Answer) -> None:
+            market.facts.starting |= {each: Fraction(odds) for each, odds in starting.items()}
             if not partial:
                 market.facts.said, market.facts.score = {}, None
             market.facts.said |= {each: Said(*words) for each, words in said.items()}
@@ -260,43 +303,96 @@ class World:
                 )
                 for each, (word, tied, places) in said.items()
             ],
+            starting_prices=tuple(StartingPrice(*each) for each in starting.items()),
             partial=partial,
         )
         return Step(command, OPERATOR, market_id, learn)
 
-    def say(self) -> tuple[Result, int, int]:
+    def say(self, *, race: bool) -> tuple[Result, int, int]:
         """A word about a selection, and how many share how many places."""
-        word = self.random.choice(WORDS)
-        if word == "won" and self.random.random() < 0.3:
+        word = self.random.choice(RACE_WORDS if race else WORDS)
+        if word in ("won", "placed") and self.random.random() < 0.3:
             return word, *self.random.choice(TIES)
         return word, 1, 1
 
     def declare_score(self, market_id: UUID) -> Step:
         market = self.markets[market_id]
-        score = self.random.choice((0, 0, 1, 1, 2, 3)), self.random.choice((0, 0, 1, 1, 2, 4))
+        score, half_time = self.a_score(), self.a_score()
+        deciding = half_time if market.offer.period == "first_half" else score
 
         def learn(_: Answer) -> None:
-            market.facts.score, market.facts.said = score, {}
+            market.facts.score, market.facts.said = deciding, {}
             self.has_changed(market_id)
 
-        command = DeclareResult(score=ScoreBody(home=score[0], away=score[1]))
+        command = DeclareResult(
+            score=ScoreBody(home=score[0], away=score[1]),
+            half_time=ScoreBody(home=half_time[0], away=half_time[1]),
+        )
         return Step(command, OPERATOR, market_id, learn)
+
+    def a_score(self) -> tuple[int, int]:
+        return self.random.choice((0, 0, 1, 1, 2, 3)), self.random.choice((0, 0, 1, 1, 2, 4))
 
     def roll_back(self, market_id: UUID) -> Step:
         market = self.markets[market_id]
 
         def learn(_: Answer) -> None:
-            market.facts.score, market.facts.said = None, {}
+            market.facts.score, market.facts.said, market.facts.starting = None, {}, {}
             self.has_changed(market_id)
 
         return Step(RollBackResult(), OPERATOR, market_id, learn)
 
-    def has_changed(self, market_id: UUID) -> None:
-        """A market's results are others now: its bets have to be visited anew."""
+    def withdraw_runner(self) -> Step:
+        """Take a runner out of a race, before it is run or after: by its price, by a factor, or with neither."""
+        races = [each for each in self.in_play + self.recent if self.markets[each].offer.race]
+        if not races:
+            return self.deposit()
+        market_id = self.random.choice(races)
+        market = self.markets[market_id]
+        since = self.time - self.random.choice((0, 0, 1, 5, 20))
+        selection = self.random.choice(market.offer.selections)
+        how = self.random.choice(("price", "factor", "neither"))
+        price = self.odds() if how == "price" and market.facts.rule_4 else None
+        factor = Decimal(self.random.randint(0, 600)) / 10 if how == "factor" else None
+
+        def learn(_: Answer) -> None:
+            market.facts.withdrawn.append(
+                Withdrawn(
+                    selection,
+                    since,
+                    Fraction(price) if price is not None else None,
+                    Fraction(factor) if factor is not None else None,
+                )
+            )
+            self.has_changed(market_id, over=False)
+
+        command = WithdrawRunner(
+            selection_id=selection,
+            at=None if since == self.time else at(since),
+            odds=price,
+            factor=factor,
+        )
+        return Step(command, OPERATOR, market_id, learn)
+
+    def abandon(self, market_id: UUID) -> Step:
+        market = self.markets[market_id]
+        rule: AbandonRule = self.random.choice(("void_undecided", "void_all"))
+
+        def learn(_: Answer) -> None:
+            for each in market.offer.selections:
+                if rule == "void_all" or market.facts.endings(each) is None:
+                    market.facts.said[each] = Said("void")
+            self.has_changed(market_id)
+
+        return Step(AbandonMarket(reason="fog", rule=rule), OPERATOR, market_id, learn)
+
+    def has_changed(self, market_id: UUID, *, over: bool = True) -> None:
+        """What a market's bets are settled by is other now: they have to be visited anew."""
         market = self.markets[market_id]
         market.generation += 1
         market.visit = None
-        if market_id in self.in_play:
+        self.unsettled[market_id] = None
+        if over and market_id in self.in_play:
             self.in_play.remove(market_id)
             self.recent.append(market_id)
             # What is long over stays as it is, so that bets on it end; a few are never decided.
@@ -305,33 +401,61 @@ class World:
 
     # ---- bets
 
+    def odds(self) -> Decimal:
+        """Odds as they come: mostly short, with up to three decimals."""
+        longest = self.random.choice((1.2, 2, 2, 3, 6, 20))
+        thousandths = int(1_000 * longest ** self.random.random()) + self.random.randint(5, 900)
+        return Decimal(thousandths) / 1_000
+
     def a_bet(self) -> tuple[PlaceBet, BetFacts]:
         offer = self.random.choice(BETS)
-        count = min(self.random.randint(*offer.legs), len(self.in_play))
-        chosen = self.random.sample(self.in_play, count)
-        if self.recent and self.random.random() < 0.02:
+        takes = [
+            each
+            for each in self.in_play
+            if not offer.each_way or self.markets[each].offer.type in EACH_WAY_TYPES
+        ]
+        if len(takes) < offer.legs[1]:
+            offer, takes = BetOffer("single"), self.in_play
+        chosen = self.random.sample(takes, self.random.randint(*offer.legs))
+        if self.recent and not offer.each_way and self.random.random() < 0.02:
             chosen[0] = self.random.choice(self.recent)  # which takes no bets any more
         legs = []
         for market_id in chosen:
-            selection = self.random.choice(self.markets[market_id].offer.selections)
-            thousandths = int(1_000 * self.random.choice((1.2, 2, 2, 3, 6)) ** self.random.random())
-            odds = Decimal(thousandths + self.random.randint(10, 2_000)) / 1_000
+            market = self.markets[market_id].offer
+            at_start = market.race and offer.side == "back" and self.random.random() < 0.2
+            odds = None if at_start else self.odds()
+            selection = self.random.choice(market.selections)
             legs.append(Leg(market_id=market_id, selection_id=selection, odds=odds))
         account, stake = self.an_account(), self.random.randint(1, 600)
+        if len(legs) > 2:
+            stake = self.random.randint(1, 30)
+        best_odds = offer.side == "back" and self.random.random() < 0.2
         command = PlaceBet(
             bet_id=self.an_id(),
             account_id=account,
             kind=offer.kind,
             side=offer.side,
             legs=tuple(legs),
-            stake_minor=stake,
+            stake_minor=stake if offer.side == "back" else stake + 200,
+            each_way=offer.each_way and offer.kind != "each_way",
+            best_odds=best_odds,
         )
         facts = BetFacts(
             account,
             offer.kind,
             offer.side,
-            tuple(LegFacts(leg.market_id, leg.selection_id, Fraction(leg.odds)) for leg in legs),
-            stake,
+            tuple(
+                LegFacts(
+                    leg.market_id,
+                    leg.selection_id,
+                    Fraction(leg.odds) if leg.odds is not None else None,
+                )
+                for leg in legs
+            ),
+            command.stake_minor,
+            each_way=offer.each_way,
+            best_odds=best_odds,
+            placed_at=self.time,
         )
         return command, facts
 
@@ -382,9 +506,10 @@ class World:
                 return self.settle_anything()
 
             def complete(_: Answer) -> None:
-                market.completed = max(market.completed, visit.generation)
+                if visit.generation == market.generation:
+                    self.unsettled.pop(market_id, None)
 
-            command: Command = CompleteSettlement(generation=visit.generation)
+            command: Command = CompleteSettlement(generation=visit.generation, since=visit.since)
             return Step(command, SETTLER, market_id, complete, missed)
         page = visit.pages.pop(0)
         visit.asked = True
@@ -392,8 +517,12 @@ class World:
         def arrived(_: Answer) -> None:
             visit.asked = False
 
+        since, visit.since = visit.since, page[-1][0]
         command = SettleBets(
-            bet_ids=[bet_id for _, bet_id in page], generation=visit.generation, after=page[-1][0]
+            bet_ids=[bet_id for _, bet_id in page],
+            generation=visit.generation,
+            since=since,
+            after=visit.since,
         )
         return Step(command, SETTLER, market_id, arrived, missed)
 
