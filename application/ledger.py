@@ -15,7 +15,7 @@ from application.ids import new_id
 from application.log import Log
 from application.order import Order, Receipt
 from application.writer import EncodeEvent, Writer
-from domain.actors import Actor
+from domain.actors import SETTLER, Actor
 from domain.commands import Command, PlaceBets, RecordArbitrages, RecordOdds, SettleBets
 from domain.streams import State
 
@@ -51,6 +51,7 @@ class Ledger(Application[UUID]):
         self._new_id = ids
         self._writer = Writer(self._store, encode, clock, ids, capacity)
         self._running: asyncio.Task[None] | None = None
+        self._asked_at = 0
 
     async def __aenter__(self) -> "Ledger":
         await self._store.connect()
@@ -70,6 +71,11 @@ class Ledger(Application[UUID]):
     def waiting(self) -> int:
         """Weight of the commands that wait for their batch to be sent."""
         return self._writer.waiting
+
+    @property
+    def quiet_seconds(self) -> float:
+        """How long ago anybody but the settlement process has asked for something."""
+        return (time.time_ns() - self._asked_at) / 1e9
 
     @property
     def streams_in_memory(self) -> int:
@@ -128,6 +134,8 @@ class Ledger(Application[UUID]):
             asyncio.get_running_loop().create_future(),
             time.time_ns(),
         )
+        if actor is not SETTLER:
+            self._asked_at = order.queued_at
         self._writer.put(order)
         return order.future
 

@@ -40,6 +40,7 @@ MEMORY_AIM_MIB: Final = 64.0
 P99_AIM: Final = 2.0
 BETS_A_SECOND: Final = 200
 _ACCOUNTS: Final = 2_000
+_CORES: Final = 2
 _BATCH: Final = 500
 _CONNECTIONS: Final = 16
 _PATIENCE_SECONDS: Final = 300.0
@@ -59,10 +60,9 @@ class Settled(Struct):
 
     bets: int
     seconds: float
-    api_cores: float
-    project_cores: float
+    after_last_result: float
+    cpu_seconds: dict[str, float]
     others_cores: float
-    api_cpu_us: float
     twice: bool
     peak_mib: float
     level_seconds: float
@@ -71,8 +71,10 @@ class Settled(Struct):
 class _Bench:
     """A service with bets to settle, and an eye on its log."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, servers: EmbeddedServers, service: Service) -> None:
         self._service = service
+        self._pids = {name: service.pid(name) for name in ("api", "project")}
+        self._pids["postgres"] = servers.pid("postgres")
         self._operator = service.token("bench-operator", "operator")
         self._log = psycopg.connect(service.database_url, autocommit=True)
 
@@ -100,27 +102,27 @@ class _Bench:
     def settle(self, markets: Sequence[UUID], result: Any) -> Settled:
         """Declare a result for these markets and wait for the last of them."""
         before, others = self.head(), Others()
-        api, project = (self._service.pid(name) for name in ("api", "project"))
-        busy = cpu_seconds(api), cpu_seconds(project)
+        busy = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
+        api = self._pids["api"]
         peak = resident_mib(api)[0]
         self._declare(markets[:1], result)
         begun = time.monotonic()
         self._declare(markets[1:], result)
+        declared = time.monotonic()
         while self._number(_COMPLETED, (before,)) < len(markets):
             peak = max(peak, resident_mib(api)[0])
             self._go_on(begun, "the settlement stands still")
-        seconds = time.monotonic() - begun
-        used = cpu_seconds(api) - busy[0], cpu_seconds(project) - busy[1]
+        ended = time.monotonic()
+        used = {name: cpu_seconds(pid) - busy[name] for name, pid in self._pids.items()}
         elsewhere = others.cores()
         changes = self._log.execute(_CHANGES, (before,)).fetchall()
         bets = sum(row[1] for row in changes)
         return Settled(
             bets=bets,
-            seconds=seconds,
-            api_cores=used[0] / seconds,
-            project_cores=used[1] / seconds,
+            seconds=ended - begun,
+            after_last_result=ended - declared,
+            cpu_seconds=used,
             others_cores=elsewhere,
-            api_cpu_us=used[0] / max(bets, 1) * 1e6,
             twice=any(row[1] != row[2] for row in changes),
             peak_mib=peak,
             level_seconds=self.wait_level(),
@@ -171,7 +173,7 @@ def _bench(
     servers: EmbeddedServers, name: str, database_url: str
 ) -> Iterator[tuple[_Bench, Service]]:
     say(f"{name}: starting the service")
-    with Service(servers, database_url) as service, _Bench(service) as bench:
+    with Service(servers, database_url) as service, _Bench(servers, service) as bench:
         yield bench, service
 
 
@@ -204,6 +206,7 @@ def _small_markets(servers: EmbeddedServers, number: int) -> list[Finding]:
             number / settled.seconds,
             "markets/s",
         ),
+        plain("  the last completion after the last result", settled.after_last_result, "s"),
         true("  each bet was settled once", holds=not settled.twice),
     ]
 
@@ -223,19 +226,13 @@ def _accumulators(servers: EmbeddedServers, number: int) -> list[Finding]:
 
 
 def _pace(what: str, settled: Settled, aim: float, visited: int) -> list[Finding]:
+    cpu = {name: seconds / visited for name, seconds in settled.cpu_seconds.items()}
     return [
         at_least(what, visited / settled.seconds, "bets/s", aim),
-        plain("    that changed", float(settled.bets), "bets"),
-        plain("    processor of the API", settled.api_cores, "cores"),
-        plain(
-            "    processor of the API a bet",
-            settled.api_cores * settled.seconds / visited * 1e6,
-            "µs",
-        ),
-        plain("    processor of the worker", settled.project_cores, "cores"),
-        plain(
-            "    processor of everybody else, PostgreSQL included", settled.others_cores, "cores"
-        ),
+        plain("    bets that it changed", float(settled.bets), ""),
+        *(plain(f"    processor of {name} a bet", each * 1e6, "µs") for name, each in cpu.items()),
+        plain("    so two cores of its own would settle", _CORES / sum(cpu.values()), "bets/s"),
+        plain("    cores that others used meanwhile", settled.others_cores, ""),
         plain("    read models level again after", settled.level_seconds, "s"),
     ]
 

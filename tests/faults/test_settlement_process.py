@@ -12,7 +12,7 @@ import pytest
 from adapters.postgres.reader import Reader
 from application.log import LogUnavailable
 from application.settlement_process import SettlementProcess
-from application.settlement_steps import STEP_BETS, MarketDue, Steps, Visit
+from application.settlement_steps import QUIET_SECONDS, STEP_BETS, MarketDue, Steps, Visit
 from domain.commands import PlaceBets, RollBackResult
 from domain.events import BetSettled, SettlementCompleted, SettlementProgressed
 from domain.refusals import MarketStateConflict
@@ -112,6 +112,7 @@ async def test_a_step_that_fails_stops_those_behind_it_and_is_made_up_for(
         market_id = await placed(desk, bets)
         declared = await desk.score(market_id, 1, 0)
         await asyncio.to_thread(follow, database_url)
+        await asyncio.sleep(QUIET_SECONDS)  # from now on steps are large
         steps = Steps(desk.ledger, SettlementWork(database_url, reader).bets_on)
         due = MarketDue(market_id, declared["position"], 1, 0)
         enqueue, handed_over = desk.ledger.enqueue, [0]
@@ -142,6 +143,7 @@ async def test_a_settlement_whose_result_is_taken_back_stops(database_url: str) 
         market_id = await placed(desk, 10)
         declared = await desk.score(market_id, 1, 0)
         await asyncio.to_thread(follow, database_url)
+        await asyncio.sleep(QUIET_SECONDS)  # from now on steps are large
         steps = Steps(desk.ledger, SettlementWork(database_url, reader).bets_on)
         await desk.ask(RollBackResult(), OPERATOR, target=market_id)
         with pytest.raises(MarketStateConflict):
@@ -154,6 +156,7 @@ async def test_what_was_settled_is_forgotten(database_url: str) -> None:
         market_id = await placed(desk, 3 * STEP_BETS)
         declared = await desk.score(market_id, 1, 0)
         await asyncio.to_thread(follow, database_url)
+        await asyncio.sleep(QUIET_SECONDS)
         before = desk.ledger.streams_in_memory
         steps = Steps(desk.ledger, SettlementWork(database_url, reader).bets_on)
         await steps.settle(MarketDue(market_id, declared["position"], 1, 0))
