@@ -109,7 +109,9 @@ def _final_odds(taken: Taken, market: Market, result: SelectionResult) -> Fracti
     if taken.leg.odds is None:
         if starting is not None:
             return Fraction(starting)
-        return None if _is_placed(result) and VOID_FACTOR[result.result] < 1 else Fraction(1)
+        # What pays nothing needs no price: a runner that is only placed, in a bet to win.
+        pays = _win_share(result, market) > 0 or (taken.each_way and _is_placed(result))
+        return None if pays and VOID_FACTOR[result.result] < 1 else Fraction(1)
     odds = _deducted(Fraction(taken.leg.odds), _concerning(taken, market), market)
     if taken.best_odds and starting is not None:
         return max(odds, Fraction(starting))
@@ -148,7 +150,11 @@ def _place_odds(taken: Taken, market: Market, odds: Fraction, divisor: int) -> F
     before = Fraction(taken.leg.odds)
     if pence := rule4_pence(market, withdrawn):
         before = after_rule4(before, pence)
-    return after_reduction(place_odds(before, divisor), factors, place=True)
+    place = after_reduction(place_odds(before, divisor), factors, place=True)
+    starting = market.starting_prices.get(taken.leg.selection_id)
+    if taken.best_odds and starting is not None:
+        return max(place, place_odds(Fraction(starting), divisor))
+    return place
 
 
 def _factors(withdrawn: Sequence[RunnerWithdrawn]) -> list[Decimal]:
