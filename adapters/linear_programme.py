@@ -7,16 +7,12 @@ import highspy
 import numpy as np
 from numpy.typing import NDArray
 
-from application.arbitrage import Floats, Solution
+from application.arbitrage import Floats, ProgrammeError, Solution
 
 _TOLERANCE: Final = 1e-9
 _PRIMAL_SIMPLEX: Final = 4
 _COLUMNWISE: Final = int(highspy.MatrixFormat.kColwise)
 _MAXIMISE: Final = int(highspy.ObjSense.kMaximize)
-
-
-class ProgrammeError(Exception):
-    """The linear programme could not be solved."""
 
 
 class HighsSolver:

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from api.desk import Desk
 from api.problems import responses_to_body
+from application.arbitrage import ProgrammeError
 from application.best_book import BestBook, SolveWarning, find_best_book
 from application.writer import Overloaded
 from domain.arbitrage import to_margin
@@ -175,7 +176,10 @@ def _solve(desk: Desk, body: SolveIn) -> Solved:
         )
         for bet, pays in zip(body.bets, multipliers, strict=True)
     ]
-    best = find_best_book(desk.solver, bets, body.total_stake_minor)
+    try:
+        best = find_best_book(desk.solver, bets, body.total_stake_minor)
+    except ProgrammeError as error:
+        raise InvalidInput(f"these bets cannot be solved: {error}", field="bets") from error
     return _answer(body, bets, names, best)
 
 

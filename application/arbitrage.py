@@ -1,6 +1,8 @@
 """The search for arbitrages: the best book of bets by a linear programme, each bookmaker with one bet at the most.
 
-Floats propose here; what is reported is priced again in whole money by `domain.stakes`.
+Floats propose here; what is reported is priced again in whole money by `domain.stakes`. This search answers a question
+about any given bets, with limits on stakes if need be. The one that follows prices (`application.detection.portfolio`) works
+on a board, has no limits, and must leave a proof that lasts; this one gives only its best book.
 """
 
 import heapq
@@ -39,6 +41,10 @@ class Solution(Struct, frozen=True, eq=False):
     bound: float
 
 
+class ProgrammeError(Exception):
+    """The linear programme could not be solved."""
+
+
 class Solver(Protocol):
     """A linear programme: maximise t − Σs subject to Pᵀs ≥ t·1 and 0 ≤ s ≤ caps."""
 
@@ -46,7 +52,7 @@ class Solver(Protocol):
         """Find the best stakes.
 
         `returns` P has the shape (bets, states): gross returns per unit at risk. Without caps Σs = 1, so that the least
-        loss is found where there is no profit; with caps (shares of the total) Σs ≤ 1.
+        loss is found where there is no profit; with caps (shares of the total) Σs ≤ 1. Raises ProgrammeError.
         """
 
 

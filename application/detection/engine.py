@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from application.arbitrage import Solver
+from application.arbitrage import ProgrammeError, Solver
 from application.detection.group import SAME, Group, make_group, proposition
 from application.detection.portfolio import (
     TOLERANCE,
@@ -76,6 +76,7 @@ class Engine:
         self._teller = Teller(thresholds, self.board)
         self.not_compared: dict[UUID, str] = {}
         self.programmes = 0
+        self.failed = 0  # searches whose linear programme could not be solved
         self._solver = solver
         margin = float(thresholds.min_margin)
         self._floor = 1 + margin - (_ROUNDING if margin else 0.0)
@@ -370,7 +371,11 @@ class Engine:
         if group.portfolio is not None:
             least = max(least, group.portfolio.value)
         if not group.proven or alert or least < group.bound - TOLERANCE:
-            self._search(group, offers, least)
+            try:
+                self._search(group, offers, least)
+            except ProgrammeError:
+                # The group is left without a proof: its next quote looks again. The others go on.
+                self.failed += 1
         at = self._group_index[group.name]
         if group.singles or group.portfolio or group.middles:
             self._warm.add(at)

@@ -3,7 +3,8 @@
 The proof is a list of leaves of a search tree. Every set of bets with different bookmakers is allowed by some leaf, and a
 leaf's state prices value no bet that it allows above the bound. So as long as no new quote is worth more than the bound
 at the prices of a leaf that allows it, there is nothing to search again: the filter of DOMAIN.md, "Arbitrage", for
-bookmakers that must differ.
+bookmakers that must differ. `application.arbitrage` has the other search: of given bets, under limits, without a proof that
+must last while prices move.
 """
 
 import heapq

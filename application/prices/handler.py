@@ -249,13 +249,16 @@ class PriceHandler:
             await self._outlet.price(message, f"ledger:{fact.position}:{number}")
 
     async def _expire(self) -> None:
-        """Take back prices that nobody has repeated for too long."""
+        """Take back prices that nobody has repeated for too long; count what could not be searched meanwhile."""
+        failed = 0
         while True:
             due = self._engine.board.next_expiry()
             wait = (due - self._clock()).total_seconds() if due else EXPIRE_SECONDS[1]
             await asyncio.sleep(min(max(wait, EXPIRE_SECONDS[0]), EXPIRE_SECONDS[1]))
             self._note(self._engine.expire(self._sequence, self._clock()))
             self._something.set()
+            meters.failed.add(self._engine.failed - failed)
+            failed = self._engine.failed
 
     # ---- what was found
 

@@ -14,6 +14,7 @@ late = Tally("fairbook_quotes_late", "Quotes older than what was known")
 rejected = Tally("fairbook_price_messages_rejected", "Messages that cannot be used", ("reason",))
 kept = Tally("fairbook_quotes_kept", "Quotes recorded in the ledger")
 signals = Tally("fairbook_arbitrage_signals", "Changes of opportunities recorded and signalled")
+failed = Tally("fairbook_arbitrage_searches_failed", "Searches that could not be solved")
 
 DISTRIBUTIONS.append(handled_seconds)
-TALLIES.extend((quotes, late, rejected, kept, signals))
+TALLIES.extend((quotes, late, rejected, kept, signals, failed))

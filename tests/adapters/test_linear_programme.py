@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.linear_programme import HighsSolver, ProgrammeError
-from application.arbitrage import SMALLEST_STAKE, Floats
+from adapters.linear_programme import HighsSolver
+from application.arbitrage import SMALLEST_STAKE, Floats, ProgrammeError
 from domain.arbitrage import Offer, Situation, price_arbitrage
 from domain.closed_forms import (
     home_and_away_half_cost,
