@@ -1,6 +1,7 @@
 """An account: funds available and in play, in one currency."""
 
-from typing import Self, assert_never
+from decimal import Decimal
+from typing import Final, Self, assert_never
 from uuid import UUID
 
 from msgspec import Struct
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from domain.actors import Actor
 from domain.events import (
     AccountOpened,
+    CommissionCharged,
     FundsDeposited,
     FundsPaidOut,
     FundsReleased,
@@ -18,14 +20,17 @@ from domain.events import (
     StakeResettled,
     StakeSettled,
 )
-from domain.money import MAX_FUNDS_MINOR, check_currency
+from domain.money import MAX_FUNDS_MINOR, check_currency, has_at_most_places
 from domain.refusals import (
     AccountNotFound,
     AccountOverdrawn,
     Forbidden,
     InsufficientFunds,
+    InvalidInput,
     LimitExceeded,
 )
+
+COMMISSION_PLACES: Final = 4
 
 AccountEvent = (
     AccountOpened
@@ -37,6 +42,7 @@ AccountEvent = (
     | StakeSettled
     | StakeResettled
     | StakeReopened
+    | CommissionCharged
 )
 
 
@@ -45,7 +51,8 @@ class Account(Struct, frozen=True, gc=False):
 
     `promised_minor` is the sum of what its open bets can return: with the funds it stays within MAX_FUNDS_MINOR, so
     that no first settlement can overflow a balance. What a corrected result adds or takes asks for no room: available
-    funds may go below zero by it (the account is overdrawn), or above that bound.
+    funds may go below zero by it (the account is overdrawn), or above that bound. So does `commission`, a share of the
+    net profit on each market, where the account pays one.
     """
 
     account_id: UUID
@@ -55,6 +62,7 @@ class Account(Struct, frozen=True, gc=False):
     available_minor: int = 0
     in_play_minor: int = 0
     promised_minor: int = 0
+    commission: Decimal | None = None
 
     def check_mover(self, actor: Actor) -> None:
         """Refuse an actor who may not move this account's funds, without telling a trader that it exists."""
@@ -120,7 +128,13 @@ class Account(Struct, frozen=True, gc=False):
     @classmethod
     def start(cls, account_id: UUID, event: AccountOpened) -> Self:
         """Begin the state with the stream's first event."""
-        return cls(account_id=account_id, version=1, owner=event.owner, currency=event.currency)
+        return cls(
+            account_id=account_id,
+            version=1,
+            owner=event.owner,
+            currency=event.currency,
+            commission=event.commission,
+        )
 
     def evolve(self, event: AccountEvent) -> "Account":
         """Give the state after `event`; decides nothing."""
@@ -136,6 +150,7 @@ class Account(Struct, frozen=True, gc=False):
                     available - amount,
                     in_play + amount,
                     self.promised_minor + event.potential_return_minor,
+                    self.commission,
                 )
             case StakeSettled():
                 return replace(
@@ -156,6 +171,10 @@ class Account(Struct, frozen=True, gc=False):
                     available_minor=available - event.return_minor,
                     in_play_minor=in_play + event.stake_minor,
                     promised_minor=self.promised_minor + event.potential_return_minor,
+                )
+            case CommissionCharged():
+                return replace(
+                    self, version=version, available_minor=available - event.amount_minor
                 )
             case FundsDeposited():
                 return replace(
@@ -186,11 +205,24 @@ class Account(Struct, frozen=True, gc=False):
 
 
 def open_account(
-    actor: Actor, owner: str | None, currency: str, name: str, held_at: str | None
+    actor: Actor,
+    owner: str | None,
+    currency: str,
+    name: str,
+    held_at: str | None,
+    commission: Decimal | None = None,
 ) -> AccountOpened:
     """Decide to open an account for `owner`, by default the actor."""
     owner = owner or actor.user
     if not actor.may_act_for(owner):
         raise Forbidden("traders open accounts for themselves; an admin opens them for anyone")
     check_currency(currency)
-    return AccountOpened(owner=owner, currency=currency, name=name, held_at=held_at)
+    if commission is not None and not (
+        has_at_most_places(commission, COMMISSION_PLACES) and 0 < commission < 1
+    ):
+        raise InvalidInput(
+            "a commission is a share of the profit, such as 0.05 for 5%", field="commission"
+        )
+    return AccountOpened(
+        owner=owner, currency=currency, name=name, held_at=held_at, commission=commission
+    )

@@ -50,13 +50,17 @@ class Command(
 
 
 class OpenAccount(Command, frozen=True, kw_only=True):
-    """Open an account for `owner` (by default who asks) in one currency; `held_at` is who holds the money."""
+    """Open an account for `owner` (by default who asks) in one currency; `held_at` is who holds the money.
+
+    `commission` is an exchange's: a share (0.05 for 5%) of the account's net profit on each market.
+    """
 
     account_id: UUID | None = None
     owner: Text | None = None
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$", description="ISO 4217")]
     name: Text
     held_at: Text | None = None
+    commission: Decimal | None = None
 
 
 class Transfer(Command, frozen=True, kw_only=True):

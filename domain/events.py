@@ -186,6 +186,13 @@ class SettlementTotal(Struct, frozen=True, gc=False):
     return_minor: int
 
 
+class AccountAmount(Struct, frozen=True, gc=False):
+    """An amount of one account, in minor units of its currency."""
+
+    account_id: UUID
+    amount_minor: int
+
+
 # ---- events
 
 
@@ -197,13 +204,15 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class AccountOpened(Event, frozen=True, kw_only=True):
-    """An account of one owner in one currency exists."""
+    """An account of one owner in one currency exists; `commission` is an exchange's, as a share of a market's net profit."""
 
     topic = "account.opened"
+    version = 2  # of 2: commission
     owner: str
     currency: str
     name: str
     held_at: str | None = None
+    commission: Decimal | None = None
 
 
 class FundsDeposited(Event, frozen=True, kw_only=True):
@@ -286,6 +295,15 @@ class StakeReopened(Event, frozen=True, kw_only=True):
     stake_minor: int
     return_minor: int
     potential_return_minor: int
+    currency: str
+
+
+class CommissionCharged(Event, frozen=True, kw_only=True):
+    """Commission on the account's net profit on a market; negative gives back what a corrected result charged too much."""
+
+    topic = "account.commission_charged"
+    market_id: UUID
+    amount_minor: int
     currency: str
 
 
@@ -460,24 +478,30 @@ class SettlementProgressed(Event, frozen=True, kw_only=True):
     """One transaction's worth of the market's bets was visited, in the order of their placing, up to position `after`.
 
     `totals` say what it changed: a reopened bet counts -1 with its stake and return, a resettled one 0 with the difference.
+    `profits` are changes of the profit, on this market alone, of accounts that pay commission.
     """
 
     topic = "settlement.progressed"
-    version = 2  # of 2: generation, after
+    version = 3  # of 2: generation, after; of 3: profits
     market_id: UUID
     totals: tuple[SettlementTotal, ...]
     generation: int = 1
     after: int = 0
+    profits: tuple[AccountAmount, ...] = ()
 
 
 class SettlementCompleted(Event, frozen=True, kw_only=True):
-    """Every bet that touches the market was visited in this generation; `totals` are of all its settlement so far."""
+    """Every bet that touches the market was visited in this generation; `totals` are of all its settlement so far.
+
+    `commissions` are what was charged here, more or less than before.
+    """
 
     topic = "settlement.completed"
-    version = 2  # of 2: generation
+    version = 3  # of 2: generation; of 3: commissions
     market_id: UUID
     totals: tuple[SettlementTotal, ...]
     generation: int = 1
+    commissions: tuple[AccountAmount, ...] = ()
 
 
 class OddsSnapshotTaken(Event, frozen=True, kw_only=True):
@@ -545,6 +569,7 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     StakeSettled,
     StakeResettled,
     StakeReopened,
+    CommissionCharged,
     WithdrawalRequested,
     WithdrawalCompleted,
     WithdrawalRejected,

@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from domain.events import (
+    CommissionCharged,
     Event,
     FundsDeposited,
     FundsPaidOut,
@@ -55,6 +56,11 @@ def postings(event: Event) -> tuple[Posting, ...]:
             )
         case StakeSettled(stake_minor=stake, return_minor=returned, currency=currency):
             return _settled(stake, returned, currency)
+        case CommissionCharged(amount_minor=amount, currency=currency):
+            return (
+                Posting("customer_available", -amount, currency),
+                Posting("house_result", amount, currency),
+            )
         case StakeResettled(difference_minor=difference, currency=currency):
             return (
                 Posting("customer_available", difference, currency),

@@ -1,7 +1,9 @@
 """The settlement of one market: a stream of its own that says how far each generation of results has been settled."""
 
-from collections.abc import Iterable
-from typing import Self, assert_never, cast
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Final, Self, assert_never, cast
 from uuid import UUID
 
 from msgspec import Struct
@@ -9,6 +11,7 @@ from msgspec.structs import replace
 
 from domain.bet import BetChange
 from domain.events import (
+    AccountAmount,
     BetReopened,
     BetResettled,
     BetSettled,
@@ -17,9 +20,13 @@ from domain.events import (
     SettlementTotal,
 )
 from domain.ids import derived_id
+from domain.money import round_half_up
 from domain.refusals import MarketStateConflict
 
 SettlingEvent = SettlementProgressed | SettlementCompleted
+
+
+NONE: Final[Mapping[UUID, Any]] = {}
 
 
 def settlement_id(market_id: UUID) -> UUID:
@@ -32,6 +39,7 @@ class Settling(Struct, frozen=True):
 
     `generation` is the market's that is or was settled last, `after` the position of the last bet that was visited in
     it. `totals` are of all generations: what the bets that this settlement has settled return as they stand now.
+    `profits` are the accounts' that pay commission, `charged` what they have paid on this market.
     """
 
     version: int
@@ -39,6 +47,8 @@ class Settling(Struct, frozen=True):
     completed: bool = False
     generation: int = 0
     after: int = 0
+    profits: dict[UUID, int] = {}
+    charged: dict[UUID, int] = {}
 
     def check_reached(self, generation: int, since: int) -> None:
         """Refuse a step that would pass over bets, because one before it failed."""
@@ -47,7 +57,12 @@ class Settling(Struct, frozen=True):
             raise MarketStateConflict(f"the settlement has come to {reached}, not to {since}")
 
     def progress(
-        self, market_id: UUID, changed: Iterable[BetChange], generation: int, after: int
+        self,
+        market_id: UUID,
+        changed: Iterable[BetChange],
+        generation: int,
+        after: int,
+        profits: Mapping[UUID, int] = NONE,
     ) -> SettlementProgressed | None:
         """Count one transaction's bets; None when it changed nothing and went no further."""
         totals = add_totals((), (_total(bet) for bet in changed))
@@ -59,14 +74,34 @@ class Settling(Struct, frozen=True):
         if not totals and after <= known:
             return None
         return SettlementProgressed(
-            market_id=market_id, totals=totals, generation=generation, after=max(after, known)
+            market_id=market_id,
+            totals=totals,
+            generation=generation,
+            after=max(after, known),
+            profits=_amounts(profits),
         )
 
-    def complete(self, market_id: UUID, generation: int) -> SettlementCompleted | None:
-        """End a generation; whoever asks has visited every bet. None when it has ended already."""
+    def complete(
+        self, market_id: UUID, generation: int, rates: Mapping[UUID, Decimal] = NONE
+    ) -> SettlementCompleted | None:
+        """End a generation; whoever asks has visited every bet. None when it has ended already.
+
+        Commission is a share (`rates`, by account) of a positive net profit on the market, rounded half up; what was
+        charged for it before is taken into account.
+        """
         if self.completed and generation == self.generation:
             return None
-        return SettlementCompleted(market_id=market_id, totals=self.totals, generation=generation)
+        due = {
+            account_id: round_half_up(max(profit, 0) * Fraction(rates[account_id]))
+            - self.charged.get(account_id, 0)
+            for account_id, profit in self.profits.items()
+        }
+        return SettlementCompleted(
+            market_id=market_id,
+            totals=self.totals,
+            generation=generation,
+            commissions=_amounts(due),
+        )
 
     @classmethod
     def start(cls, _: UUID, event: SettlingEvent) -> Self:
@@ -83,13 +118,45 @@ class Settling(Struct, frozen=True):
                     totals=add_totals(self.totals, event.totals),
                     generation=event.generation,
                     after=event.after,
+                    profits=_added(self.profits, event.profits),
+                    charged=self.charged,
                 )
             case SettlementCompleted():
                 return replace(
-                    self, version=self.version + 1, completed=True, generation=event.generation
+                    self,
+                    version=self.version + 1,
+                    completed=True,
+                    generation=event.generation,
+                    charged=_added(self.charged, event.commissions),
                 )
             case _:
                 assert_never(event)
+
+
+def profit_change(bet: BetChange) -> int:
+    """Give by how much a change of a bet changes its account's profit."""
+    match bet:
+        case BetSettled():
+            return bet.return_minor - bet.stake_minor
+        case BetResettled():
+            return bet.difference_minor
+        case BetReopened():
+            return bet.stake_minor - bet.return_minor
+        case _:
+            assert_never(bet)
+
+
+def _amounts(amounts: Mapping[UUID, int]) -> tuple[AccountAmount, ...]:
+    return tuple(AccountAmount(*each) for each in sorted(amounts.items()) if each[1])
+
+
+def _added(amounts: dict[UUID, int], more: Iterable[AccountAmount]) -> dict[UUID, int]:
+    if not more:
+        return amounts
+    added = dict(amounts)
+    for each in more:
+        added[each.account_id] = added.get(each.account_id, 0) + each.amount_minor
+    return added
 
 
 def _total(bet: BetChange) -> SettlementTotal:

@@ -16,6 +16,7 @@ def _same(data: Data) -> Data:
 
 
 UPCASTS: Final[dict[tuple[str, int], Callable[[Data], Data]]] = {
+    ("account.opened", 1): _same,
     ("bet.placed", 1): _same,
     ("market.opened", 1): _same,
     ("market.opened", 2): _same,
@@ -23,7 +24,9 @@ UPCASTS: Final[dict[tuple[str, int], Callable[[Data], Data]]] = {
     ("market.result_declared", 1): _same,
     ("market.result_declared", 2): _same,
     ("settlement.progressed", 1): _same,
+    ("settlement.progressed", 2): _same,
     ("settlement.completed", 1): _same,
+    ("settlement.completed", 2): _same,
 }
 ALIASES: Final[dict[str, str]] = {}
 

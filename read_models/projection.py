@@ -22,6 +22,7 @@ from domain.events import (
     BetReopened,
     BetResettled,
     BetSettled,
+    CommissionCharged,
     Event,
     FundsDeposited,
     FundsPaidOut,
@@ -52,6 +53,7 @@ ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     StakeSettled,
     StakeResettled,
     StakeReopened,
+    CommissionCharged,
 )
 
 SETTLEMENTS: tuple[type[Event], ...] = (BetSettled, BetResettled, BetReopened)

@@ -10,6 +10,7 @@ from msgspec import Struct
 from domain.account import AccountEvent
 from domain.events import (
     AccountOpened,
+    CommissionCharged,
     FundsDeposited,
     FundsPaidOut,
     FundsReleased,
@@ -33,6 +34,7 @@ Kind = Literal[
     "settlement",
     "resettlement",
     "settlement_rolled_back",
+    "commission",
 ]
 
 
@@ -42,7 +44,7 @@ class StatementRow(Struct, frozen=True):
     So the amounts up to a row add up to its `available_after_minor`: a deposit +a, a withdrawal requested -a (it is
     held in play), completed 0 (what was held leaves), rejected +a, a stake -s (it is held in play), a settlement +r,
     the bet's return; a resettlement the difference by which a corrected result changed that return, a settlement rolled
-    back -r (the stake is held in play again). `reference` is what the client called the transfer, else the id of the transfer or the bet.
+    back -r (the stake is held in play again), commission -c. `reference` is what the client called the transfer, else the id of the transfer, the bet or the market.
     """
 
     position: int
@@ -186,6 +188,8 @@ def _movement(
             return "resettlement", difference, bet_id, None
         case StakeReopened(bet_id=bet_id, return_minor=returned):
             return "settlement_rolled_back", -returned, bet_id, None
+        case CommissionCharged(market_id=market_id, amount_minor=amount):
+            return "commission", -amount, market_id, None
         case AccountOpened():
             # Not shown in a statement: it says from when on the balances are zero.
             return "opened", 0, account_id, None

@@ -17,7 +17,12 @@ def open_account(command: OpenAccount, ctx: Context) -> Answer:
     """Open an account under the chosen or a new id."""
     account_id = command.account_id or ctx.new_id()
     opened = accounts.open_account(
-        ctx.actor, command.owner, command.currency, command.name, command.held_at
+        ctx.actor,
+        command.owner,
+        command.currency,
+        command.name,
+        command.held_at,
+        command.commission,
     )
     start(account_id, ctx, chosen=command.account_id is not None)
     ctx.book.record(account_id, opened)

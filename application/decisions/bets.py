@@ -34,15 +34,10 @@ def place_bet(command: PlaceBet, ctx: Context) -> BetAccepted:
     market = ctx.find(Market, leg.market_id, MarketNotFound)
     if _is_plain(command, leg, market):
         placed = bets.place_single(account, market, leg, command.stake_minor)
+        if market.pricing == "house":
+            _check_price(leg, ctx)
     else:
         placed = _place_other(command, account, ctx)
-    for leg in command.legs:
-        market = ctx.find(Market, leg.market_id, MarketNotFound)
-        if market.pricing == "house" and leg.odds is not None:
-            prices = book.get(odds_id(leg.market_id))
-            (prices if isinstance(prices, HousePrices) else HousePrices(0)).check_price(
-                leg.selection_id, leg.odds
-            )
     if (bet_id := command.bet_id) is None:
         bet_id = ctx.new_id()
     else:
@@ -68,10 +63,20 @@ def _is_plain(command: PlaceBet, leg: Leg, market: Market) -> bool:
     )
 
 
+def _check_price(leg: Leg, ctx: Context) -> None:
+    prices = ctx.book.get(odds_id(leg.market_id))
+    if leg.odds is not None:
+        offered = prices if isinstance(prices, HousePrices) else HousePrices(0)
+        offered.check_price(leg.selection_id, leg.odds)
+
+
 def _place_other(command: PlaceBet, account: Account, ctx: Context) -> BetPlaced:
-    return place_bet_of_any_kind(
+    markets = {
+        leg.market_id: ctx.find(Market, leg.market_id, MarketNotFound) for leg in command.legs
+    }
+    placed = place_bet_of_any_kind(
         account,
-        {leg.market_id: ctx.find(Market, leg.market_id, MarketNotFound) for leg in command.legs},
+        markets,
         command.legs,
         command.stake_minor,
         ctx.now,
@@ -80,6 +85,10 @@ def _place_other(command: PlaceBet, account: Account, ctx: Context) -> BetPlaced
         each_way=command.each_way,
         best_odds=command.best_odds,
     )
+    for leg in command.legs:
+        if markets[leg.market_id].pricing == "house":
+            _check_price(leg, ctx)
+    return placed
 
 
 def place_bets(command: PlaceBets, ctx: Context) -> Answer:

@@ -1,15 +1,18 @@
 """Decisions of the settlement process."""
 
+from decimal import Decimal
 from uuid import UUID
 
 from application import answers
 from application.answers import Answer
-from application.decisions.context import Context, settlement_id
+from application.decisions.context import Context, as_account, settlement_id
+from domain.account import Account
 from domain.bet import Bet, BetChange
 from domain.commands import CompleteSettlement, SettleBets
+from domain.events import CommissionCharged
 from domain.market import Market
-from domain.refusals import MarketNotFound, MarketStateConflict
-from domain.settling import Settling
+from domain.refusals import AccountNotFound, MarketNotFound, MarketStateConflict
+from domain.settling import Settling, profit_change
 
 
 def settle_bets(command: SettleBets, ctx: Context) -> Answer:
@@ -23,6 +26,7 @@ def settle_bets(command: SettleBets, ctx: Context) -> Answer:
     book = ctx.book
     markets: dict[UUID, Market] = {market.market_id: market}
     changed: list[BetChange] = []
+    profits: dict[UUID, int] = {}
     for bet_id in command.bet_ids:
         bet = book.get(bet_id)
         if not isinstance(bet, Bet) or not bet.touches(market.market_id):
@@ -36,22 +40,36 @@ def settle_bets(command: SettleBets, ctx: Context) -> Answer:
         of_bet, of_account = change
         book.record(bet_id, of_bet)
         if of_account is not None:
-            book.record(bet.placed.account_id, of_account)
+            account_id = bet.placed.account_id
+            account = as_account(book.record(account_id, of_account))
+            if account.commission is not None and len(bet.placed.legs) == 1:
+                profits[account_id] = profits.get(account_id, 0) + profit_change(of_bet)
         changed.append(of_bet)
-    progressed = settling.progress(market.market_id, changed, command.generation, command.after)
+    progressed = settling.progress(
+        market.market_id, changed, command.generation, command.after, profits
+    )
     if progressed is not None:
         book.record(settlement_id(market.market_id), progressed)
     return answers.BetsSettled(len(changed), book.position)
 
 
 def complete_settlement(command: CompleteSettlement, ctx: Context) -> Answer:
-    """End a generation of the target market's settlement, once."""
+    """End a generation of the target market's settlement, once, and charge its commissions by the difference."""
     market = _market_in(command.generation, ctx)
     settling = _settling(ctx)
     settling.check_reached(command.generation, command.since)
-    completed = settling.complete(market.market_id, command.generation)
+    accounts = {each: ctx.find(Account, each, AccountNotFound) for each in settling.profits}
+    rates = {each: account.commission or Decimal(0) for each, account in accounts.items()}
+    completed = settling.complete(market.market_id, command.generation, rates)
     if completed is not None:
         ctx.book.record(settlement_id(market.market_id), completed)
+        for due in completed.commissions:
+            charged = CommissionCharged(
+                market_id=market.market_id,
+                amount_minor=due.amount_minor,
+                currency=accounts[due.account_id].currency,
+            )
+            ctx.book.record(due.account_id, charged)
     return answers.BetsSettled(0, ctx.book.position)
 
 

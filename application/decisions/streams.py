@@ -23,6 +23,7 @@ from domain.commands import (
     Withdraw,
 )
 from domain.market import Market
+from domain.settling import Settling
 from domain.withdrawal import Withdrawal
 
 
@@ -76,6 +77,10 @@ def further_streams_of(command: Command, target: UUID | None, book: Book) -> Ite
             withdrawal = book.get(target) if target else None
             if isinstance(withdrawal, Withdrawal):
                 yield withdrawal.account_id
+        case CompleteSettlement() if target is not None:
+            settling = book.get(settlement_id(target))
+            if isinstance(settling, Settling):
+                yield from settling.profits
         case SettleBets():
             for bet_id in command.bet_ids:
                 bet = book.get(bet_id)

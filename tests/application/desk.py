@@ -25,7 +25,7 @@ from domain.commands import (
     ScoreBody,
     Withdraw,
 )
-from domain.events import Event, Recorded, StakeReopened, StakeResettled
+from domain.events import CommissionCharged, Event, Recorded, StakeReopened, StakeResettled
 from domain.journal import postings
 from domain.streams import State, evolve
 from tests.builders import ALICE, OPERATOR, open_market, place_bet
@@ -145,7 +145,7 @@ def read_log(database_url: str) -> Log:
         if isinstance(state, Account):
             assert min(state.in_play_minor, state.promised_minor) >= 0, (recorded, state)
             # Only what a corrected result takes may leave an account overdrawn.
-            if not isinstance(recorded.event, StakeResettled | StakeReopened):
+            if not isinstance(recorded.event, StakeResettled | StakeReopened | CommissionCharged):
                 assert state.available_minor >= min(0, before_minor), (recorded, state)
     return log
 

@@ -21,6 +21,7 @@ from domain.commands import (
     Command,
     CompleteSettlement,
     Deposit,
+    OpenAccount,
     PlaceBets,
     QuoteBody,
     RecordOdds,
@@ -119,6 +120,31 @@ async def test_a_market_is_settled_bet_by_bet(database_url: str) -> None:
     assert isinstance(settling, Settling)
     assert settling.completed
     assert [(t.bets, t.stake_minor, t.return_minor) for t in settling.totals] == [(3, 300, 250)]
+
+
+async def test_an_exchange_account_pays_commission_on_what_it_wins_on_a_market(
+    database_url: str,
+) -> None:
+    async with a_desk(database_url) as desk:
+        opened = OpenAccount(currency="EUR", name="x", commission=Decimal("0.05"))
+        account_id = UUID((await desk.ask(opened))["account_id"])
+        await desk.deposit(account_id, 1_000)
+        market_id = await desk.market()
+        bets = [
+            UUID((await desk.bet(account_id, market_id, 100, selection_id=side))["bet_id"])
+            for side in ("home", "draw")
+        ]
+        for generation, (home, away) in enumerate([(1, 0), (0, 1)], 1):
+            await desk.score(market_id, home, away)
+            for command in (
+                SettleBets(bet_ids=bets, generation=generation),
+                CompleteSettlement(generation=generation),
+                CompleteSettlement(generation=generation),
+            ):
+                await desk.ask(command, SETTLER, target=market_id)
+            # It wins 150 on one bet and loses 100 on the other, which leaves 50 and costs 2.50; then it loses both.
+            expected = 1_050 - 3 if generation == 1 else 800
+            assert read_log(database_url).account(account_id).available_minor == expected
 
 
 async def test_a_house_market_takes_bets_at_its_latest_price(database_url: str) -> None:

@@ -1,6 +1,7 @@
 """Decisions of an account."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 
@@ -121,6 +122,14 @@ def test_opening_is_refused(
 ) -> None:
     with pytest.raises(refusal):
         open_account(actor, owner, currency, "main", None)
+
+
+@pytest.mark.parametrize("commission", ["0", "1", "-0.05", "NaN", "0.00001", "Infinity"])
+def test_a_commission_is_a_share_of_the_profit(commission: str) -> None:
+    with pytest.raises(InvalidInput):
+        open_account(ALICE, None, "EUR", "main", None, Decimal(commission))
+    opened = open_account(ALICE, None, "EUR", "main", "Betfair", Decimal("0.05"))
+    assert opened.commission == Decimal("0.05")
 
 
 # ---- who moves funds

@@ -4,6 +4,7 @@ import pytest
 
 from domain.events import (
     ALL_EVENTS,
+    CommissionCharged,
     Event,
     FundsPaidOut,
     FundsReleased,
@@ -15,7 +16,7 @@ from domain.events import (
     StakeSettled,
 )
 from domain.journal import Posting, postings
-from tests.builders import BET, TRANSFER, account_opened, bet_placed, deposited
+from tests.builders import BET, MARKET, TRANSFER, account_opened, bet_placed, deposited
 from tests.domain.write_golden import EXAMPLES
 
 AVAILABLE, IN_PLAY, HOUSE, EXTERNAL = (
@@ -73,6 +74,10 @@ def reopened(stake: int, returned: int) -> StakeReopened:
         (
             StakeResettled(bet_id=BET, difference_minor=-250, currency="EUR"),
             [(AVAILABLE, -250, ""), (HOUSE, 250, "")],
+        ),
+        (
+            CommissionCharged(market_id=MARKET, amount_minor=5, currency="EUR"),
+            [(AVAILABLE, -5, ""), (HOUSE, 5, "")],
         ),
         (reopened(100, 250), [(IN_PLAY, 100, ""), (AVAILABLE, -250, ""), (HOUSE, 150, "")]),
         (reopened(100, 0), [(IN_PLAY, 100, ""), (HOUSE, -100, "")]),

@@ -1,9 +1,12 @@
 """The count of a market's settlement."""
 
+from decimal import Decimal
+
 import pytest
 
 from domain.bet import BetChange
 from domain.events import (
+    AccountAmount,
     BetReopened,
     BetResettled,
     BetSettled,
@@ -114,6 +117,26 @@ def test_a_completed_settlement_takes_nothing_more() -> None:
     assert state.progress(MARKET, [], 1, 99) is None
     with pytest.raises(MarketStateConflict):
         state.progress(MARKET, [settled(1, 1)], 1, 99)
+
+
+def test_commission_is_charged_on_a_net_profit_and_by_the_difference_afterwards() -> None:
+    rates = {ACCOUNT: Decimal("0.05")}
+    state = Settling(0)
+    for profit in (1_010, -200):
+        event = state.progress(MARKET, [settled(1, 1)], 1, 0, {ACCOUNT: profit})
+        assert event is not None
+        state = state.evolve(event)
+    done = state.complete(MARKET, 1, rates)
+    assert done is not None
+    assert done.commissions == (AccountAmount(ACCOUNT, 41),)  # 5% of 810 is 40.5
+    state = state.evolve(done)
+    corrected = state.progress(MARKET, [settled(1, 1)], 2, 0, {ACCOUNT: -1_000})
+    assert corrected is not None
+    state = state.evolve(corrected)
+    again = state.complete(MARKET, 2, rates)
+    assert again is not None
+    assert again.commissions == (AccountAmount(ACCOUNT, -41),)
+    assert state.evolve(again).charged == {ACCOUNT: 0}
 
 
 def test_totals_add_up_in_the_order_of_the_codes() -> None:

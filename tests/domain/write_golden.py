@@ -19,6 +19,7 @@ from msgspec import Struct
 from adapters.postgres.codec import encode_event
 from domain.events import (
     ALL_EVENTS,
+    AccountAmount,
     AccountOpened,
     ArbitrageChanged,
     ArbitrageClosed,
@@ -28,6 +29,7 @@ from domain.events import (
     BetReopened,
     BetResettled,
     BetSettled,
+    CommissionCharged,
     DeadHeat,
     Event,
     FeedNameMatched,
@@ -74,6 +76,7 @@ COMMAND: Final = an_id("command")
 TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 _totals = (SettlementTotal("EUR", 2, 3_000, 2_500), SettlementTotal("GBP", 1, 100, 0))
+_amounts = (AccountAmount(ACCOUNT, -1_500),)
 _results = (
     SelectionResult("home", "won", DeadHeat(tied=2, places=1), 1),
     SelectionResult("away", "half_lost"),
@@ -98,7 +101,13 @@ _opportunity = Opportunity(
 EXAMPLES: Final[dict[type[Event], Event]] = {
     type(event): event
     for event in (
-        AccountOpened(owner="alice", currency="EUR", name="Ålice’s main", held_at="Betfair"),
+        AccountOpened(
+            owner="alice",
+            currency="EUR",
+            name="Ålice’s main",
+            held_at="Betfair",
+            commission=Decimal("0.05"),
+        ),
         FundsDeposited(
             transfer_id=TRANSFER,
             method="card",
@@ -127,6 +136,7 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
             potential_return_minor=30_863,
             currency="EUR",
         ),
+        CommissionCharged(market_id=MARKET, amount_minor=-75, currency="EUR"),
         WithdrawalRequested(
             account_id=ACCOUNT, method="bank", reference="R-2", amount_minor=12_345, currency="EUR"
         ),
@@ -190,12 +200,12 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
         RunnerWithdrawn(
             selection_id="away", at=AT, generation=5, odds=Decimal("5.0"), factor=Decimal("12.5")
         ),
-        MarketAbandoned(
-            reason="fog", rule="void_undecided", results=_results, generation=6
-        ),
+        MarketAbandoned(reason="fog", rule="void_undecided", results=_results, generation=6),
         ResultRolledBack(generation=4, reason="wrong match"),
-        SettlementProgressed(market_id=MARKET, totals=_totals, generation=3, after=1_234),
-        SettlementCompleted(market_id=MARKET, totals=_totals, generation=3),
+        SettlementProgressed(
+            market_id=MARKET, totals=_totals, generation=3, after=1_234, profits=_amounts
+        ),
+        SettlementCompleted(market_id=MARKET, totals=_totals, generation=3, commissions=_amounts),
         OddsSnapshotTaken(
             market_id=MARKET,
             quotes=(
