@@ -1,7 +1,6 @@
 """For auditors: every event in order, and the books in balance."""
 
 from collections.abc import AsyncIterator
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -11,13 +10,11 @@ from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
 from api.auth import only
-from api.desk import After, Cursor, Desk, Limit
+from api.desk import After, Desk
 from api.problems import responses
 from api.times import AsOf, moment
 from application.facts import fact_line
-from read_models import betting_totals, journal
-from read_models.betting_totals import DayTotals
-from read_models.db import Page
+from read_models import journal
 from read_models.journal import TrialBalance
 
 EVENTS_MAX = 10_000_000
@@ -61,18 +58,4 @@ async def read_trial_balance(
     return await journal.trial_balance(desk.db, None if as_of is None else moment(as_of))
 
 
-@get("/reports/betting-totals", opt=only("auditor", "operator"), responses=responses(422))
-async def read_betting_totals(
-    desk: NamedDependency[Desk],
-    start: Annotated[date | None, QueryParameter(name="from")] = None,
-    end: Annotated[date | None, QueryParameter(name="to")] = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-    after: After = None,
-) -> Page[DayTotals]:
-    """Read bets, stakes and returns by day, currency, sport and market type."""
-    await desk.fresh("betting_totals", after)
-    return await betting_totals.page(desk.db, start, end, limit, cursor)
-
-
-ROUTES = [read_events, read_trial_balance, read_betting_totals]
+ROUTES = [read_events, read_trial_balance]

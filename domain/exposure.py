@@ -57,12 +57,25 @@ def book_of(bets: Sequence[OpenBets]) -> Book:
     return Book(states, min(profits), max(profits))
 
 
-def worst_for_bettor(bets: Sequence[OpenBets]) -> int:
-    """Give the least that these bets can make for whoever placed them, rounded down; raises Refusal as book_of."""
+def profits_by_selection(proposition: Proposition, bets: Sequence[OpenBets]) -> dict[str, int]:
+    """Give the least that the house makes on bets on one market where a selection wins, wholly or half; rounded down."""
+    grid = Grid.of([proposition])
+    doubled = _doubled(grid, bets)
+    least: dict[str, int] = {}
+    for selection in proposition.selections:
+        wins = grid.payoff(proposition, selection).c1.tolist()
+        here = [profit // 2 for profit, share in zip(doubled, wins, strict=True) if share]
+        least[selection] = min(here, default=min(doubled) // 2)
+    return least
+
+
+def range_for_bettor(bets: Sequence[OpenBets]) -> tuple[int, int]:
+    """Give the least and the most that these bets can make for who placed them, rounded down; raises Refusal as book_of."""
     if not bets:
-        return 0
+        return 0, 0
     grid = Grid.of(bet.proposition for bet in bets)
-    return min(-doubled // 2 for doubled in _doubled(grid, bets))
+    profits = [-doubled // 2 for doubled in _doubled(grid, bets)]
+    return min(profits), max(profits)
 
 
 def _doubled(grid: Grid, bets: Sequence[OpenBets]) -> list[int]:

@@ -1,15 +1,28 @@
 """Exposure: what is staked on each selection of a market, and what the house wins or loses if it wins."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import BetPlaced
-from read_models import markets
-from read_models.db import Db
+from domain.events import BetPlaced, Leg, Side
+from domain.exposure import (
+    Book,
+    OpenBets,
+    StateProfit,
+    book_of,
+    can_be_known,
+    expected_profit,
+    no_vig,
+    profits_by_selection,
+)
+from domain.money import round_half_up
+from domain.outcomes import Proposition
+from read_models import markets, prices
+from read_models.db import Db, query
 from read_models.projection import (
     SETTLEMENTS,
     Batch,
@@ -32,10 +45,11 @@ class SettledSums(Struct, frozen=True):
 
 
 class OutcomeExposure(Struct, frozen=True):
-    """One selection as an outcome: open single back bets on it, in minor units.
+    """One selection as an outcome: open single bets on it, in minor units; lays stake their liability.
 
-    `house_profit_minor` is what the house wins (or, negative, loses) on the market's open bets if this selection wins:
-    all stakes less the potential returns on this one; `customer_profit_minor` is the customers' side of it.
+    `house_profit_minor` is the least that the house wins (or, negative, loses) on the market's open single bets in the
+    states in which this selection wins, wholly or half: all stakes less what they return then.
+    `customer_profit_minor` is the customers' side of it.
     """
 
     selection_id: str
@@ -43,22 +57,44 @@ class OutcomeExposure(Struct, frozen=True):
     bets: int
     stake_minor: int
     potential_return_minor: int
+    lay_bets: int
+    lay_stake_minor: int
+    lay_potential_return_minor: int
     house_profit_minor: int
     customer_profit_minor: int
     settled: SettledSums
 
 
-class CurrencyExposure(Struct, frozen=True):
-    """A market's exposure in one currency; `worst_case_minor` is the house's profit in the worst outcome.
+class OtherBets(Struct, frozen=True):
+    """Open bets with more than one leg or part, or at the starting price: their sums, which no outcome holds.
 
-    `other_bets` counts open bets that these figures do not hold: lays, and those with legs on several markets.
+    They cost the house at most `potential_return_minor` less `stake_minor`, as returns were known when they were placed.
+    """
+
+    bets: int
+    stake_minor: int
+    potential_return_minor: int
+
+
+class CurrencyExposure(Struct, frozen=True):
+    """A market's exposure in one currency: the house's profit on open single bets, exact in each of `states`.
+
+    `worst_case_minor` and `best_case_minor` are over the states, and `expected_profit_minor` by the consensus of the
+    latest prices without its margin (rounded half up; None where that gives no probabilities). The states of some
+    types of markets are not known: `states` is then empty, and of the selections one alone wins.
+    `worst_case_with_others_minor` is a bound: the worst case, and all `others` won at once.
     """
 
     currency: str
     bets: int
     stake_minor: int
     worst_case_minor: int
+    best_case_minor: int
+    expected_profit_minor: int | None
+    worst_case_with_others_minor: int
     other_bets: int
+    others: OtherBets
+    states: list[StateProfit]
     outcomes: list[OutcomeExposure]
     settled: SettledSums
 
@@ -71,15 +107,13 @@ class MarketExposure(Struct, frozen=True):
     currencies: list[CurrencyExposure]
 
 
-_SELECT = """
-SELECT currency, selection_id, open_bets, open_stake_minor, open_return_minor,
-       settled_bets, settled_stake_minor, settled_return_minor, other_bets
-FROM exposure WHERE market_id = %(market_id)s ORDER BY currency, selection_id"""
+class Line(Struct):
+    """A row of the view: bets of one side on one selection in one currency."""
 
-
-class _Line(Struct):
+    market_id: UUID
     currency: str
     selection_id: str
+    side: Side
     open_bets: int
     open_stake: Decimal
     open_return: Decimal
@@ -87,6 +121,22 @@ class _Line(Struct):
     settled_stake: Decimal
     settled_return: Decimal
     other_bets: int
+    other_stake: Decimal
+    other_return: Decimal
+
+    def open_on(self, proposition: Proposition) -> OpenBets:
+        """Give its open single bets; `proposition` is the market's."""
+        stake, returned = int(self.open_stake), int(self.open_return)
+        return OpenBets(proposition, self.selection_id, self.side, stake, returned)
+
+
+SELECT_LINES: Final = """
+SELECT x.market_id, x.currency, x.selection_id, x.side, x.open_bets, x.open_stake_minor, x.open_return_minor,
+       x.settled_bets, x.settled_stake_minor, x.settled_return_minor, x.other_bets, x.other_stake_minor, x.other_return_minor
+FROM exposure x"""
+_OF_MARKET: Final = query(
+    SELECT_LINES, ["x.market_id = %(market_id)s"], "ORDER BY x.currency, x.selection_id, x.side"
+)
 
 
 async def of_market(db: Db, market_id: UUID) -> MarketExposure | None:
@@ -94,93 +144,130 @@ async def of_market(db: Db, market_id: UUID) -> MarketExposure | None:
     market = await markets.get(db, market_id)
     if market is None:
         return None
-    by_currency: dict[str, dict[str, _Line]] = {}
-    for line in await db.rows(_SELECT, {"market_id": market_id}, _Line):
-        by_currency.setdefault(line.currency, {})[line.selection_id] = line
-    currencies = [_of_currency(currency, lines, market) for currency, lines in by_currency.items()]
+    by_currency: dict[str, list[Line]] = {}
+    for line in await db.rows(_OF_MARKET, {"market_id": market_id}, Line):
+        by_currency.setdefault(line.currency, []).append(line)
+    odds = (await prices.consensus(db, [market_id])).get(market_id, {})
+    currencies = await asyncio.to_thread(
+        lambda: [_of_currency(lines, market, odds) for lines in by_currency.values()]
+    )
     return MarketExposure(market_id, market.status, currencies)
 
 
-def _of_currency(
-    currency: str, lines: dict[str, _Line], market: markets.Market
-) -> CurrencyExposure:
-    stake = int(sum(line.open_stake for line in lines.values()))
-    outcomes = []
-    for selection in market.selections:
-        line = lines.get(selection.selection_id) or _Line(
-            currency, selection.selection_id, 0, _ZERO, _ZERO, 0, _ZERO, _ZERO, 0
-        )
-        profit = stake - int(line.open_return)
-        outcomes.append(
-            OutcomeExposure(
-                selection.selection_id,
-                selection.name,
-                line.open_bets,
-                int(line.open_stake),
-                int(line.open_return),
-                profit,
-                -profit,
-                _settled([line]),
-            )
-        )
-    return CurrencyExposure(
-        currency,
-        sum(line.open_bets for line in lines.values()),
-        stake,
-        min(outcome.house_profit_minor for outcome in outcomes),
-        sum(line.other_bets for line in lines.values()),
-        outcomes,
-        _settled(lines.values()),
+def proposition_of(market: markets.Market) -> Proposition:
+    """Give what decides a market."""
+    return Proposition(
+        market.type, market.line, tuple(each.selection_id for each in market.selections)
     )
 
 
-def _settled(lines: Iterable[_Line]) -> SettledSums:
+def others_of(lines: Iterable[Line]) -> OtherBets:
+    """Sum the bets that no outcome holds."""
+    lines = list(lines)
+    return OtherBets(
+        sum(line.other_bets for line in lines),
+        int(sum(line.other_stake for line in lines)),
+        int(sum(line.other_return for line in lines)),
+    )
+
+
+def _of_currency(
+    lines: list[Line], market: markets.Market, odds: Mapping[str, Decimal]
+) -> CurrencyExposure:
+    proposition = proposition_of(market)
+    open_bets = [line.open_on(proposition) for line in lines if line.open_bets]
+    if can_be_known(proposition):
+        profits = profits_by_selection(proposition, open_bets)
+        book = book_of(open_bets)
+    else:
+        stake = sum(bet.stake_minor for bet in open_bets)
+        profits = {
+            each: stake - sum(bet.return_minor for bet in open_bets if _wins(bet, each))
+            for each in proposition.selections
+        }
+        book = Book((), min(profits.values()), max(profits.values()))
+    chances = no_vig(proposition, odds)
+    expected = round_half_up(expected_profit(open_bets, chances)) if chances else None
+    others = others_of(lines)
+    return CurrencyExposure(
+        lines[0].currency,
+        sum(line.open_bets for line in lines),
+        sum(bet.stake_minor for bet in open_bets),
+        book.worst_minor,
+        book.best_minor,
+        expected,
+        book.worst_minor - (others.potential_return_minor - others.stake_minor),
+        others.bets,
+        others,
+        list(book.states),
+        [_outcome(each, lines, profits[each.selection_id]) for each in market.selections],
+        _settled(lines),
+    )
+
+
+def _wins(bet: OpenBets, winner: str) -> bool:
+    return (bet.selection_id == winner) == (bet.side == "back")
+
+
+def _outcome(
+    selection: markets.MarketSelection, lines: Iterable[Line], profit: int
+) -> OutcomeExposure:
+    own = [line for line in lines if line.selection_id == selection.selection_id]
+    backs = [line for line in own if line.side == "back"]
+    lays = [line for line in own if line.side == "lay"]
+    return OutcomeExposure(
+        selection_id=selection.selection_id,
+        name=selection.name,
+        bets=sum(line.open_bets for line in backs),
+        stake_minor=int(sum(line.open_stake for line in backs)),
+        potential_return_minor=int(sum(line.open_return for line in backs)),
+        lay_bets=sum(line.open_bets for line in lays),
+        lay_stake_minor=int(sum(line.open_stake for line in lays)),
+        lay_potential_return_minor=int(sum(line.open_return for line in lays)),
+        house_profit_minor=profit,
+        customer_profit_minor=-profit,
+        settled=_settled(own),
+    )
+
+
+def _settled(lines: Iterable[Line]) -> SettledSums:
     lines = list(lines)
     stake = int(sum(line.settled_stake for line in lines))
     returned = int(sum(line.settled_return for line in lines))
     return SettledSums(sum(line.settled_bets for line in lines), stake, returned, stake - returned)
 
 
-_ZERO = Decimal(0)
-
 # ---- projection
 
 _CREATE = """
 CREATE TABLE exposure (
-    market_id uuid NOT NULL, selection_id text NOT NULL, currency text NOT NULL,
+    market_id uuid NOT NULL, selection_id text NOT NULL, currency text NOT NULL, side text NOT NULL,
     open_bets bigint NOT NULL, open_stake_minor numeric NOT NULL, open_return_minor numeric NOT NULL,
     settled_bets bigint NOT NULL, settled_stake_minor numeric NOT NULL, settled_return_minor numeric NOT NULL,
-    other_bets bigint NOT NULL, PRIMARY KEY (market_id, selection_id, currency)
+    other_bets bigint NOT NULL, other_stake_minor numeric NOT NULL, other_return_minor numeric NOT NULL,
+    PRIMARY KEY (market_id, selection_id, currency, side)
 ) WITH (fillfactor = 60)"""
 
 _ADD = over(
     """
     INSERT INTO exposure AS x SELECT * FROM {}
-    ON CONFLICT (market_id, selection_id, currency) DO UPDATE SET
+    ON CONFLICT (market_id, selection_id, currency, side) DO UPDATE SET
         open_bets = x.open_bets + excluded.open_bets,
         open_stake_minor = x.open_stake_minor + excluded.open_stake_minor,
         open_return_minor = x.open_return_minor + excluded.open_return_minor,
         settled_bets = x.settled_bets + excluded.settled_bets,
         settled_stake_minor = x.settled_stake_minor + excluded.settled_stake_minor,
         settled_return_minor = x.settled_return_minor + excluded.settled_return_minor,
-        other_bets = x.other_bets + excluded.other_bets""",
-    *(
-        "uuid",
-        "text",
-        "text",
-        "bigint",
-        "numeric",
-        "numeric",
-        "bigint",
-        "numeric",
-        "numeric",
-        "bigint",
-    ),
+        other_bets = x.other_bets + excluded.other_bets,
+        other_stake_minor = x.other_stake_minor + excluded.other_stake_minor,
+        other_return_minor = x.other_return_minor + excluded.other_return_minor""",
+    *("uuid", "text", "text", "text", "bigint", "numeric", "numeric"),
+    *("bigint", "numeric", "numeric", "bigint", "numeric", "numeric"),
 )
 
 
 def _changes(batch: Batch) -> Iterable[Change]:
-    rows: dict[tuple[StreamKey, str, str], list[Any]] = {}
+    rows: dict[_Key, list[Any]] = {}
     for group in batch.placed_groups:
         _add(rows, group, 1, settled=False)
     for group in batch.settled_groups:
@@ -189,26 +276,34 @@ def _changes(batch: Batch) -> Iterable[Change]:
         yield _ADD, columns(rows.values())
 
 
-def _add(
-    rows: dict[tuple[StreamKey, str, str], list[Any]], group: Group, sign: int, *, settled: bool
-) -> None:
+_Key = tuple[StreamKey, str, str, str]
+
+
+def _add(rows: dict[_Key, list[Any]], group: Group, sign: int, *, settled: bool) -> None:
     """Add a group of bets to the open figures, or move it from them to the settled ones."""
     bet = group.bet
-    for leg in bet.legs:
-        key = (leg.market_id.int, leg.selection_id, bet.currency)
+    # A bet of several legs counts once on each market, on the first of its selections there.
+    for leg in bet.legs if len(bet.legs) == 1 else _one_of_each_market(bet):
+        key = (leg.market_id.int, leg.selection_id, bet.currency, bet.side)
         row = rows.get(key)
         if row is None:
-            rows[key] = row = [leg.market_id, *key[1:], 0, 0, 0, 0, 0, 0, 0]
-        if not group.is_single_back:
-            row[9] += sign * group.bets
+            rows[key] = row = [leg.market_id, *key[1:], 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        if bet.kind != "single" or leg.odds is None:
+            row[10] += sign * group.bets
+            row[11] += sign * group.stake_minor
+            row[12] += sign * group.potential_return_minor
             continue
-        row[3] += sign * group.bets
-        row[4] += sign * group.stake_minor
-        row[5] += sign * group.potential_return_minor
+        row[4] += sign * group.bets
+        row[5] += sign * group.stake_minor
+        row[6] += sign * group.potential_return_minor
         if settled:
-            row[6] += group.bets
-            row[7] += group.settled_stake_minor
-            row[8] += group.return_minor
+            row[7] += group.bets
+            row[8] += group.settled_stake_minor
+            row[9] += group.return_minor
+
+
+def _one_of_each_market(bet: BetPlaced) -> Iterable[Leg]:
+    return {leg.market_id.int: leg for leg in reversed(bet.legs)}.values()
 
 
 PROJECTION = Projection(

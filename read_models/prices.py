@@ -1,6 +1,6 @@
 """Prices: the latest quote of every bookmaker for every selection, all quotes that were ever seen, and closing prices."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -120,6 +120,25 @@ async def of_live_markets(db: Db) -> list[BoardRow]:
     """Give the latest quotes of markets that are open or suspended, withdrawn ones too: an older quote must not bring them back."""
     where = ["market_id IN (SELECT market_id FROM markets WHERE status IN ('open', 'suspended'))"]
     return await db.rows(query(_SELECT_BOARD, where, "ORDER BY market_id"), {}, BoardRow)
+
+
+_SELECT_OFFERED = """
+SELECT market_id, selection_id, array_agg(odds ORDER BY odds) FROM prices
+WHERE market_id = ANY(%(market_ids)s) AND side = 'back' AND NOT withdrawn GROUP BY market_id, selection_id"""
+
+
+async def consensus(db: Db, market_ids: Sequence[UUID]) -> dict[UUID, dict[str, Decimal]]:
+    """Give the median of the bookmakers' latest back odds for each selection that is offered, exactly."""
+    found: dict[UUID, dict[str, Decimal]] = {}
+    parameters = {"market_ids": list(market_ids)}
+    for market_id, selection_id, odds in await db.rows(_SELECT_OFFERED, parameters, _columns):
+        middle = odds[(len(odds) - 1) // 2] + odds[len(odds) // 2]
+        found.setdefault(market_id, {})[selection_id] = middle / 2
+    return found
+
+
+def _columns(*values: Any) -> tuple[Any, ...]:
+    return values
 
 
 _SELECT_HISTORY = """

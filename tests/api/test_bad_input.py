@@ -594,6 +594,8 @@ LISTS: Final = {
     "/v1/accounts/{account}/statement": "trader",
     "/v1/markets/{market}/odds/history": "trader",
     "/v1/reports/betting-totals": "auditor",
+    "/v1/reports/performance": "trader",
+    "/v1/reports/curve": "trader",
 }
 
 

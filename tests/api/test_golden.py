@@ -87,6 +87,9 @@ def test_markets_and_bets(people: People) -> None:
     golden.check("odds_history", trader.get(f"{path}/odds/history", after=last))
     golden.check("bet", trader.get(f"/v1/bets/{bet}", after=last))
     golden.check("exposure", operator.get(f"{path}/exposure", after=last))
+    golden.check("account_exposure", trader.get(f"/v1/accounts/{account}/exposure", after=last))
+    fixture = operator.get(path).json["fixture"]["fixture_id"]
+    golden.check("fixture_exposure", operator.get(f"/v1/fixtures/{fixture}/exposure", after=last))
     golden.check("market_closed", operator.post(f"{path}/close"))
     declared = operator.post(f"{path}/result", {"score": {"home": 2, "away": 1}})
     golden.check("result_declared", declared)
@@ -101,6 +104,9 @@ def test_markets_and_bets(people: People) -> None:
     golden.check("bet_won", trader.get(f"/v1/bets/{bet}", after=last))
     golden.check("bets", trader.get("/v1/bets", account_id=account, status="lost", after=last))
     golden.check("exposure_settled", operator.get(f"{path}/exposure", after=last))
+    by = {"by": "account", "after": last}
+    golden.check("performance", trader.get("/v1/reports/performance", **by))
+    golden.check("curve", trader.get("/v1/reports/curve", interval="bet", after=last))
     golden.check("statement_of_bets", trader.get(f"/v1/accounts/{account}/statement", after=last))
     golden.check("events_of_market", people.auditor.get("/v1/audit/events", stream=market))
     golden.check("events_of_bet", people.auditor.get("/v1/audit/events", stream=bet))

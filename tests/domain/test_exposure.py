@@ -15,7 +15,7 @@ from domain.exposure import (
     can_be_known,
     expected_profit,
     no_vig,
-    worst_for_bettor,
+    range_for_bettor,
 )
 from domain.outcomes import Proposition
 from domain.refusals import NotOffered
@@ -75,7 +75,7 @@ def test_worst_and_best_are_those_of_all_scores(bets: list[_Single]) -> None:
     profits = [sum(bet.profit_of_the_house(score) for bet in bets) for score in SCORES]
     assert (book.worst_minor, book.best_minor) == (min(profits), max(profits))
     assert {state.profit_minor for state in book.states} == set(profits)
-    assert worst_for_bettor([bet.open for bet in bets]) == -max(profits)
+    assert range_for_bettor([bet.open for bet in bets]) == (-max(profits), -min(profits))
 
 
 @given(_singles())
@@ -122,12 +122,17 @@ def test_a_half_is_rounded_down_for_the_house_and_for_the_bettor() -> None:
     assert by_score == {1: -6, 0: -3, -1: 5}  # half won: 5 − (2½ + 5½)
     odd = [OpenBets(market("AH", "0.25"), "home", "back", 5, 12)]
     assert sorted(s.profit_minor for s in book_of(odd).states) == [-7, -4, 5]  # −3½, for the house
-    assert worst_for_bettor([OpenBets(market("AH", "-0.25"), "home", "back", 5, 12)]) == -5
+    assert range_for_bettor(odd) == (-5, 7)
+    halved = [
+        OpenBets(market("AH", "-0.25"), "home", "back", 5, 12),
+        OpenBets(RESULT, "draw", "back", 1, 1),
+    ]
+    assert range_for_bettor(halved) == (-6, 6)
 
 
 def test_no_bets_have_no_exposure_and_unknown_markets_are_refused() -> None:
     assert book_of([]).states == ()
-    assert worst_for_bettor([]) == 0
+    assert range_for_bettor([]) == (0, 0)
     place = Proposition("PLACE", None, ("a", "b"))
     assert not can_be_known(place)
     assert not can_be_known(Proposition("1X2", None, ("a", "b", "c")))
