@@ -156,6 +156,10 @@ def _is_plain(placed: BetPlaced, leg: Leg, market: Market) -> bool:
 
 
 def _outcome(placed: BetPlaced, markets: Mapping[UUID, Market]) -> Outcome | None:
+    for leg in placed.legs:
+        market = markets[leg.market_id]
+        if leg.selection_id not in market.results and not market.withdrawals:
+            return None  # before anything is worked out
     each_way = placed.each_way or placed.kind == "each_way"
     legs: list[LegOutcome] = []
     for leg in placed.legs:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
 
 from domain.deductions import TABLES, after_reduction, after_rule4, place_odds
-from domain.events import Leg, Result, RunnerWithdrawn, SelectionResult
+from domain.events import Leg, MarketType, Result, RunnerWithdrawn, SelectionResult
 from domain.market import Market
 from domain.settlement import PLACING, VOID_FACTOR, WINNING
 
@@ -51,11 +52,13 @@ def leg_outcome(taken: Taken, market: Market) -> LegOutcome | None:
     known = market.results.get(leg.selection_id)
     if known is None:
         return None
+    if leg.odds is not None and not (taken.each_way or taken.best_odds or market.withdrawals):
+        return _plain_outcome(leg.odds, known, market.type)
     odds = _final_odds(taken, market, known)
     if odds is None:
         return None
     places = (market.terms and market.terms.each_way_places) or 1
-    share = _win_share(known, market)
+    share = _win_share(known, market.type)
     win = _multiplier(known.result, share, odds)
     place, place_share = _LOST, _place_share(known, places)
     if taken.each_way:
@@ -66,15 +69,24 @@ def leg_outcome(taken: Taken, market: Market) -> LegOutcome | None:
     return LegOutcome(known, win, place, is_void=void == 1, is_full_win=full)
 
 
+@lru_cache(16_384)
+def _plain_outcome(odds: Decimal, result: SelectionResult, market_type: MarketType) -> LegOutcome:
+    """Tell how a leg ended of which nothing but its result and the odds taken matters: many bets share such legs."""
+    share, void = _win_share(result, market_type), VOID_FACTOR[result.result]
+    win = _multiplier(result.result, share, Fraction(odds))
+    full = void == 0 and share == 1
+    return LegOutcome(result, win, _LOST, is_void=void == 1, is_full_win=full)
+
+
 def _multiplier(result: Result, share: Fraction, odds: Fraction) -> Fraction:
     """Give m = v + (1 − v)·f·o; f is the share that won, 0 of what lost."""
     void = VOID_FACTOR[result]
     return void + (1 - void) * share * odds
 
 
-def _win_share(result: SelectionResult, market: Market) -> Fraction:
+def _win_share(result: SelectionResult, market_type: MarketType) -> Fraction:
     """Give the share of the win part that won, a dead heat's part of it; in a PLACE market the placed win."""
-    if result.result not in WINNING and not (result.result == "placed" and market.type == "PLACE"):
+    if result.result not in WINNING and not (result.result == "placed" and market_type == "PLACE"):
         return _LOST
     tie = result.dead_heat
     return Fraction(tie.places, tie.tied) if tie else Fraction(1)

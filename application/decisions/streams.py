@@ -82,12 +82,15 @@ def further_streams_of(command: Command, target: UUID | None, book: Book) -> Ite
             if isinstance(settling, Settling):
                 yield from settling.profits
         case SettleBets():
+            # Each once: thousands of legs are on a few markets.
+            needed: dict[int, UUID] = {}
             for bet_id in command.bet_ids:
                 bet = book.get(bet_id)
                 if isinstance(bet, Bet):
-                    yield bet.placed.account_id
+                    needed[bet.placed.account_id.int] = bet.placed.account_id
                     for leg in bet.placed.legs:
-                        yield leg.market_id
+                        needed[leg.market_id.int] = leg.market_id
+            yield from needed.values()
         case _:
             return
 
