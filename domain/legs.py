@@ -122,7 +122,7 @@ def _final_odds(taken: Taken, market: Market, result: SelectionResult) -> Fracti
         if starting is not None:
             return Fraction(starting)
         # What pays nothing needs no price: a runner that is only placed, in a bet to win.
-        pays = _win_share(result, market) > 0 or (taken.each_way and _is_placed(result))
+        pays = _win_share(result, market.type) > 0 or (taken.each_way and _is_placed(result))
         return None if pays and VOID_FACTOR[result.result] < 1 else Fraction(1)
     odds = _deducted(Fraction(taken.leg.odds), _concerning(taken, market), market)
     if taken.best_odds and starting is not None:
