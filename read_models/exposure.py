@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import BetPlaced, Leg, Side
+from domain.events import BetPlaced, Side
 from domain.exposure import (
     Book,
     OpenBets,
@@ -68,7 +68,8 @@ class OutcomeExposure(Struct, frozen=True):
 class OtherBets(Struct, frozen=True):
     """Open bets with more than one leg or part, or at the starting price: their sums, which no outcome holds.
 
-    They cost the house at most `potential_return_minor` less `stake_minor`, as returns were known when they were placed.
+    They cost the house at most `potential_return_minor` less `stake_minor`, but for the starting prices: those are not known
+    before they are declared, and count as 1.
     """
 
     bets: int
@@ -282,8 +283,7 @@ _Key = tuple[StreamKey, str, str, str]
 def _add(rows: dict[_Key, list[Any]], group: Group, sign: int, *, settled: bool) -> None:
     """Add a group of bets to the open figures, or move it from them to the settled ones."""
     bet = group.bet
-    # A bet of several legs counts once on each market, on the first of its selections there.
-    for leg in bet.legs if len(bet.legs) == 1 else _one_of_each_market(bet):
+    for leg in bet.legs:  # each on another market
         key = (leg.market_id.int, leg.selection_id, bet.currency, bet.side)
         row = rows.get(key)
         if row is None:
@@ -300,10 +300,6 @@ def _add(rows: dict[_Key, list[Any]], group: Group, sign: int, *, settled: bool)
             row[7] += group.bets
             row[8] += group.settled_stake_minor
             row[9] += group.return_minor
-
-
-def _one_of_each_market(bet: BetPlaced) -> Iterable[Leg]:
-    return {leg.market_id.int: leg for leg in reversed(bet.legs)}.values()
 
 
 PROJECTION = Projection(

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.events import MarketType, Selection, Side
+from domain.events import MarketType, Period, Selection, Side
 from domain.exposure import (
     Book,
     OpenBets,
@@ -49,11 +49,11 @@ class FixtureCurrency(Struct, frozen=True):
     """A fixture's exposure in one currency: the house's profit on open single bets on all of its markets.
 
     `joint`: the cases are over the states that the markets tell apart together, and are met there; else (too many
-    lines) they are sums over the markets, which bound them. `states` come worst first, at most 500.
+    lines, or markets on the first half beside others) they are sums over parts, which bound them. `states` come worst first, at most 500.
     `expected_profit_minor` sums the markets whose latest prices give probabilities without their margin, over
     `expected_bets` of `bets`: the expectation over the joint states, since it is linear; None when no market has them.
     `left_out` sums the bets on markets whose states are not known: they, and `others` (more than one leg or part, or
-    the starting price; a bet with legs on two of these markets counts on both), cost at most what they return less
+    the starting price), cost at most what they return less
     what they stake. `worst_case_with_others_minor` is the bound with all of that lost at once.
     """
 
@@ -82,7 +82,7 @@ class FixtureExposure(Struct, frozen=True):
 class AccountExposure(Struct, frozen=True):
     """What an account's open bets mean for who placed them, in minor units.
 
-    The cases sum those of each fixture over its states; what they do not hold (several legs, states not known) loses
+    The cases sum those of each fixture (and of its first half) over its states; what they do not hold (several legs, states not known) loses
     its stake in the worst case and returns all that it can in the best: the true ones lie between.
     """
 
@@ -131,7 +131,7 @@ def _of_currency(
     odds: Mapping[UUID, Mapping[str, Decimal]],
 ) -> FixtureCurrency:
     parts: list[MarketPart] = []
-    known: list[list[OpenBets]] = []
+    known: dict[Period, list[list[OpenBets]]] = {}
     left_out = [0, 0, 0]
     expected, expected_bets = Fraction(0), 0
     for market in on_it:
@@ -144,7 +144,7 @@ def _of_currency(
         book = None
         if can_be_known(proposition):
             book = book_of(bets)
-            known.append(bets)
+            known.setdefault(market.period, []).append(bets)
         else:
             returned = sum(bet.return_minor for bet in bets)
             left_out = [a + b for a, b in zip(left_out, (count, stake, returned), strict=True)]
@@ -186,25 +186,29 @@ def _of_currency(
     )
 
 
-def _together(by_market: Sequence[Sequence[OpenBets]]) -> tuple[Book, bool]:
+def _together(by_period: Mapping[Period, Sequence[Sequence[OpenBets]]]) -> tuple[Book, bool]:
     """Give the book of several markets and whether it is over their joint states."""
-    try:
-        return book_of([bet for bets in by_market for bet in bets]), True
-    except LimitExceeded:
-        books = [book_of(bets) for bets in by_market]
-        sums = sum(book.worst_minor for book in books), sum(book.best_minor for book in books)
-        return Book((), *sums), False
+    if len(by_period) <= 1:
+        (by_market,) = by_period.values() or ((),)
+        try:
+            return book_of([bet for bets in by_market for bet in bets]), True
+        except LimitExceeded:
+            books = [book_of(bets) for bets in by_market]
+    else:  # the scores of two periods are not compared
+        books = [_together({period: by_period[period]})[0] for period in by_period]
+    sums = sum(book.worst_minor for book in books), sum(book.best_minor for book in books)
+    return Book((), *sums), False
 
 
 # ---- accounts
 
 
 _OF_ACCOUNT = """
-SELECT m.fixture_id, m.market_id, m.type, m.line, m.selections::text, b.selection_id, b.side,
-       b.kind = 'single' AND b.odds IS NOT NULL, count(*), sum(b.total_stake_minor), sum(b.potential_return_minor)
+SELECT m.fixture_id, m.market_id, m.period, m.type, m.line, m.selections::text, b.selection_id, b.side,
+       b.kind = 'single' AND b.odds IS NOT NULL AS is_single, count(*), sum(b.total_stake_minor), sum(b.potential_return_minor)
 FROM bets b LEFT JOIN markets m ON m.market_id = b.market_id
 WHERE b.account_id = %(account_id)s AND b.status = 'open'
-GROUP BY m.market_id, b.selection_id, b.side, 8"""
+GROUP BY m.market_id, b.selection_id, b.side, is_single"""
 
 
 class _Held(Struct):
@@ -212,6 +216,7 @@ class _Held(Struct):
 
     fixture_id: UUID | None
     market_id: UUID | None
+    period: Period | None
     type: MarketType | None
     line: Decimal | None
     selections: str | None
@@ -259,7 +264,7 @@ def _range(held: Iterable[_Held]) -> tuple[int, int]:
             worst -= int(each.stake)
             best += int(each.returned - each.stake)
         else:
-            by_fixture.setdefault(each.fixture_id or each.market_id, []).append(bets)
+            by_fixture.setdefault((each.fixture_id or each.market_id, each.period), []).append(bets)
     for together in by_fixture.values():
         for least, most in _ranges(together):
             worst += least

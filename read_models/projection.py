@@ -257,7 +257,7 @@ class Batch:
 
 
 class Group(Struct):
-    """Sums over bets like `bet`: same legs but for their odds, same currency, kind and side, same day (UTC)."""
+    """Sums over bets like `bet`: same legs but for the odds taken, same currency, kind and side, same day (UTC)."""
 
     bet: BetPlaced
     day: date
@@ -281,7 +281,7 @@ class Group(Struct):
 def _group_of(groups: dict[Any, Group], recorded: Recorded, bet: BetPlaced) -> Group:
     first = bet.legs[0]
     key: Any = (first.market_id.int, first.selection_id, bet.currency, recorded.at.toordinal())
-    if bet.kind != "single" or bet.side != "back":
+    if bet.kind != "single" or bet.side != "back" or first.odds is None:
         key = id(bet)
     group = groups.get(key)
     if group is None:

@@ -171,6 +171,62 @@ def test_a_fixture_is_exposed_over_all_of_its_markets(people: People) -> None:
     operator.get(f"/v1/fixtures/{an_id()}/exposure").problem(404, "fixture_not_found")
 
 
+def test_a_first_half_is_not_compared_with_the_whole(people: People) -> None:
+    trader, operator = people.trader(), people.operator
+    account, fixture_id = trader.account(10_000), an_id()
+    fixture = market_body()["fixture"] | {"fixture_id": fixture_id}
+    whole, half = (
+        operator.market(fixture=fixture),
+        operator.market(fixture=fixture, period="first_half"),
+    )
+    trader.bet(account, whole, 100, odds=3).ok(201)
+    last = trader.bet(account, half, 100, odds=2, selection_id="away").ok(201)["position"]
+    shown = _exposure(operator, f"/v1/fixtures/{fixture_id}/exposure", after=last)
+    # One side may lead at half time, and the other win.
+    assert (shown["joint"], shown["worst_case_minor"], shown["best_case_minor"]) == (
+        False,
+        -300,
+        200,
+    )
+    own = trader.get(f"/v1/accounts/{account}/exposure", after=last).ok()
+    assert (own["worst_case_minor"], own["best_case_minor"]) == (-200, 300)
+
+
+def test_what_no_state_holds_is_bounded(people: People) -> None:
+    trader, operator = people.trader(), people.operator
+    account, market, other = trader.account(10_000), operator.market(), operator.market()
+    trader.bet(account, market, 100, odds=3).ok(201)
+    legs = [
+        {"market_id": each, "selection_id": "away", "odds": odds}
+        for each, odds in ((market, 2), (other, 2.5))
+    ]
+    body = {"account_id": account, "kind": "accumulator", "legs": legs, "stake_minor": 10}
+    trader.post("/v1/bets", body).ok(201)
+    lay = {"account_id": account, "side": "lay", "legs": [legs[0]], "stake_minor": 40}
+    trader.post("/v1/bets", lay).ok(201)
+    body = {"account_id": account, "legs": [legs[0] | {"odds": "SP"}], "stake_minor": 7}
+    last = trader.post("/v1/bets", body).ok(201)["position"]
+    shown = _exposure(operator, f"/v1/markets/{market}/exposure", after=last)
+    # A lay of 40 at 2 stakes 40 to win 40 unless the away side wins.
+    profits = {each["state"]: each["profit_minor"] for each in shown["states"]}
+    assert profits == {"home": 140 - 300 - 80, "draw": 140 - 80, "away": 140}
+    others = shown["others"]
+    assert (others["bets"], others["stake_minor"]) == (2, 17)
+    bound = others["potential_return_minor"] - others["stake_minor"]
+    assert others["potential_return_minor"] >= 50
+    assert shown["worst_case_with_others_minor"] == shown["worst_case_minor"] - bound
+    (away,) = [each for each in shown["outcomes"] if each["selection_id"] == "away"]
+    lays = (away["lay_bets"], away["lay_stake_minor"], away["lay_potential_return_minor"])
+    assert lays == (1, 40, 80)
+    own = trader.get(f"/v1/accounts/{account}/exposure", after=last).ok()
+    assert (own["bets"], own["open_stake_minor"]) == (4, 157)
+    assert own["worst_case_minor"] == -140 - 17
+    for each in (market, other):
+        last = _settle(operator, each, 0, 1)
+    shown = _exposure(operator, f"/v1/markets/{market}/exposure", after=last)
+    assert (shown["bets"], shown["others"]["bets"]) in {(0, 1), (0, 0)}
+
+
 def test_an_account_is_exposed_over_its_open_bets(people: People) -> None:
     trader, operator = people.trader(), people.operator
     account, market = trader.account(10_000), operator.market()
