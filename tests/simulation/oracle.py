@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations
-from math import floor
+from math import floor, lcm
 from uuid import UUID
 
 ZERO, HALF, ONE = Fraction(0), Fraction(1, 2), Fraction(1)
@@ -223,6 +223,19 @@ def lines(kind: str, legs: int) -> list[tuple[int, ...]]:
     return [line for size in range(shortest, legs + 1) for line in combinations(range(legs), size)]
 
 
+def of_lines(kind: str, legs: list[Fraction]) -> Fraction:
+    """What all lines return on one unit each; in whole numbers over one denominator, which is quicker."""
+    below = lcm(*(leg.denominator for leg in legs))
+    above = [leg.numerator * (below // leg.denominator) for leg in legs]
+    total = 0
+    for line in lines(kind, len(legs)):
+        product = below ** (len(legs) - len(line))
+        for number in line:
+            product *= above[number]
+        total += product
+    return Fraction(total, below ** len(legs))
+
+
 def stake_of(bet: BetFacts) -> int:
     """What the bet takes from its account when it is placed."""
     if bet.side == "lay":
@@ -294,13 +307,9 @@ def outcome(bet: BetFacts, markets: Mapping[UUID, MarketFacts]) -> Outcome:
     legs = [each for each in ends if each is not None]
     if len(legs) < len(ends):
         return Outcome("open", stake, 0)
-    total = ZERO
-    for line in lines(bet.kind, len(legs)):
-        to_win = on_places = Fraction(bet.stake)
-        for number in line:
-            to_win *= legs[number].win
-            on_places *= legs[number].place
-        total += to_win + (on_places if bet.each_way else ZERO)
+    total = bet.stake * of_lines(bet.kind, [leg.win for leg in legs])
+    if bet.each_way:
+        total += bet.stake * of_lines(bet.kind, [leg.place for leg in legs])
     returned = minor(total)
     if all(leg.is_void for leg in legs):
         status = "void"
@@ -319,18 +328,33 @@ def outcome(bet: BetFacts, markets: Mapping[UUID, MarketFacts]) -> Outcome:
     return Outcome(status, 0, returned)
 
 
+Ended = Iterable[tuple[BetFacts, Outcome]]
+
+
+def commissions(rates: Mapping[UUID, Fraction], bets: Ended) -> dict[UUID, int]:
+    """What accounts pay an exchange: a share of what they won, all in all, on each market by bets on it alone."""
+    profits: dict[tuple[UUID, UUID], int] = {}
+    for bet, ended in bets:
+        if bet.account in rates and len(bet.legs) == 1 and ended.status != "open":
+            key = bet.account, bet.legs[0].market
+            profits[key] = profits.get(key, 0) + ended.returned - stake_of(bet)
+    paid = dict.fromkeys(rates, 0)
+    for (account, _), profit in profits.items():
+        paid[account] += minor(profit * rates[account]) if profit > 0 else 0
+    return paid
+
+
 def balances(
-    cash: Mapping[UUID, Cash],
-    bets: Iterable[BetFacts],
-    markets: Mapping[UUID, MarketFacts],
+    cash: Mapping[UUID, Cash], bets: Ended, rates: Mapping[UUID, Fraction]
 ) -> dict[UUID, tuple[int, int]]:
     """Available and in play of every account, when everything that is known has been settled."""
+    bets = list(bets)
+    paid = commissions(rates, bets)
     sums = {
-        account: [each.deposited - each.paid_out - each.asked, each.asked]
+        account: [each.deposited - each.paid_out - each.asked - paid.get(account, 0), each.asked]
         for account, each in cash.items()
     }
-    for bet in bets:
-        ended = outcome(bet, markets)
+    for bet, ended in bets:
         sums[bet.account][0] += ended.returned - stake_of(bet)
         sums[bet.account][1] += ended.held
     return {account: (available, in_play) for account, (available, in_play) in sums.items()}

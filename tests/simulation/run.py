@@ -56,7 +56,7 @@ class Run:
         self._ledger: Ledger | None = None
 
     async def go(self, commands: int, report: Callable[[int], None] = lambda _: None) -> Log:
-        """Ask so many commands, settle what is due, close the ledger and compare everything; gives the log."""
+        """Ask so many commands, settle what is due and compare everything; end nearly every market, and again; gives the log."""
         try:
             await self._open()
             while (done := self.asked.total()) < commands:
@@ -67,11 +67,10 @@ class Run:
                     else ""
                 )
                 await self._round(self.world.steps(min(TOGETHER, commands - done)), how)
-            while due := self.world.due():
-                await self._round([self.world.visit(market_id) for market_id in due])
-            log = read_log(self.database_url)
-            self.check(log)
-            await self._check_states(log)
+            await self._settle_and_check()
+            # Then nearly everything ends: what was open until now has its say as well.
+            await self._round(self.world.last_results())
+            log = await self._settle_and_check()
         finally:
             await self._stack.aclose()
         return log
@@ -144,20 +143,31 @@ class Run:
         facts = self.world.facts
         bets = {key: state for key, state in log.states.items() if isinstance(state, Bet)}
         assert bets.keys() == self.world.bets.keys()
+        expected = {
+            bet_id: (bet, oracle.outcome(bet, facts)) for bet_id, bet in self.world.bets.items()
+        }
         wrong = [
-            (bet, [facts[leg.market] for leg in bet.legs], expected, found)
-            for bet_id, bet in self.world.bets.items()
-            if (found := ended(bets[bet_id])) != (expected := oracle.outcome(bet, facts))
+            (bet, [facts[leg.market] for leg in bet.legs], outcome, found)
+            for bet_id, (bet, outcome) in expected.items()
+            if (found := ended(bets[bet_id])) != outcome
         ]
         assert not wrong, (len(wrong), wrong[0])
         accounts = {key: state for key, state in log.states.items() if isinstance(state, Account)}
-        expected_balances = oracle.balances(self.world.cash, self.world.bets.values(), facts)
+        expected_balances = oracle.balances(self.world.cash, expected.values(), self.world.rates)
         assert {
             account_id: (account.available_minor, account.in_play_minor)
             for account_id, account in accounts.items()
         } == expected_balances
         withdrawals = {k: s.status for k, s in log.states.items() if isinstance(s, Withdrawal)}
         assert withdrawals == self.world.finished | dict.fromkeys(self.world.pending, "pending")
+
+    async def _settle_and_check(self) -> Log:
+        while due := self.world.due():
+            await self._round([self.world.visit(market_id) for market_id in due])
+        log = read_log(self.database_url)
+        self.check(log)
+        await self._check_states(log)
+        return log
 
     async def _check_states(self, log: Log) -> None:
         """What the ledger gives for a stream, from snapshots and memory too, is its log folded anew."""

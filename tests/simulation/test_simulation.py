@@ -8,7 +8,7 @@ from tests.simulation.run import Run
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.parametrize("seed", [2, 3])
+@pytest.mark.parametrize("seed", [3])
 async def test_random_commands_end_where_the_oracle_says(database_url: str, seed: int) -> None:
     run = Run(database_url, seed)
     log = await run.go(3_000)

@@ -100,6 +100,7 @@ class Market:
     facts: MarketFacts
     bets: list[tuple[int, UUID]] = field(default_factory=list)
     generation: int = 0
+    suspended: bool = False
     visit: Visit | None = None
 
 
@@ -109,6 +110,7 @@ class World:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.cash: dict[UUID, Cash] = {}
+        self.rates: dict[UUID, Fraction] = {}
         self.pending: dict[UUID, tuple[UUID, int]] = {}
         self.finished: dict[UUID, str] = {}
         self.markets: dict[UUID, Market] = {}
@@ -156,11 +158,11 @@ class World:
             return self.finish_withdrawal()
         if pick < 0.14:
             return self.change_status()
-        if pick < 0.165:
+        if pick < 0.17:
             return self.declare(self.random.choice(self.in_play))
         if pick < 0.20 and self.recent:
             return self.declare(self.random.choice(self.recent))
-        if pick < 0.22:
+        if pick < 0.215:
             return self.withdraw_runner()
         if pick < 0.225:
             return self.abandon(self.random.choice(self.recent or self.in_play))
@@ -181,20 +183,26 @@ class World:
 
     def open_account(self) -> Step:
         account = self.an_id()
+        commission = self.random.choice((None, None, Decimal("0.05"), Decimal("0.0225")))
 
         def learn(_: Answer) -> None:
             self.cash[account] = Cash()
+            if commission is not None:
+                self.rates[account] = Fraction(commission)
 
-        currency = self.random.choice(("EUR", "EUR", "GBP", "JPY"))
-        return Step(
-            OpenAccount(account_id=account, currency=currency, name="x"), ALICE, None, learn
+        command = OpenAccount(
+            account_id=account,
+            currency=self.random.choice(("EUR", "EUR", "GBP", "JPY")),
+            name="x",
+            commission=commission,
         )
+        return Step(command, ALICE, None, learn)
 
     def an_account(self) -> UUID:
         return self.random.choice(list(self.cash))
 
     def deposit(self) -> Step:
-        account, amount = self.an_account(), self.random.randint(1_000, 6_000)
+        account, amount = self.an_account(), self.random.randint(500, 3_500)
 
         def learn(_: Answer) -> None:
             self.cash[account].deposited += amount
@@ -268,23 +276,38 @@ class World:
         return Step(command, OPERATOR, None, learn)
 
     def change_status(self) -> Step:
-        market_id = self.random.choice(self.in_play)
-        command: Command = self.random.choice((SuspendMarket(), ResumeMarket(), ResumeMarket()))
+        """Suspend a market, resume one that is suspended, or close one; now and then one that cannot be."""
+        suspended = [each for each in self.in_play if self.markets[each].suspended]
+        resumes = bool(suspended) and self.random.random() < 0.8
+        market_id = self.random.choice(suspended if resumes else self.in_play)
+        command: Command = ResumeMarket() if resumes else SuspendMarket()
         if self.random.random() < 0.05:
             command = CloseMarket()
-        return Step(command, OPERATOR, market_id)
 
-    def declare(self, market_id: UUID) -> Step:
+        def learn(_: Answer) -> None:
+            self.markets[market_id].suspended = isinstance(command, SuspendMarket)
+
+        return Step(command, OPERATOR, market_id, learn)
+
+    def last_results(self) -> list[Step]:
+        """Say of nearly every market how it ended, and at which prices its race began."""
+        return [
+            self.declare(market_id, whole=True)
+            for market_id in self.markets
+            if self.random.random() < 0.97
+        ]
+
+    def declare(self, market_id: UUID, *, whole: bool = False) -> Step:
         """A result, or a correction of one: by score, or selection by selection, and then perhaps of some only."""
         market = self.markets[market_id]
         if not market.offer.race and self.random.random() < 0.7:
             return self.declare_score(market_id)
         selections = list(market.offer.selections)
-        partial = self.random.random() < 0.4
+        partial = not whole and self.random.random() < 0.4
         if partial:
             selections = self.random.sample(selections, self.random.randint(1, len(selections)))
         said = {each: self.say(race=market.offer.race) for each in selections}
-        priced = market.offer.race and self.random.random() < 0.7
+        priced = market.offer.race and (whole or self.random.random() < 0.7)
         starting = {each: self.odds() for each in market.offer.selections} if priced else {}
 
         def learn(_: Answer) -> None:
