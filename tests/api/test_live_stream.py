@@ -406,7 +406,7 @@ async def test_a_client_that_is_too_slow_for_its_facts_is_let_go_and_resumes_wit
     account = alice.account(10**9)
     after = live.service.head()
     await live.published()
-    bets = [bet_body(account, market)] * 8_000
+    bets = [bet_body(account, market)] * 6_000
     async with sse(live.port, "bets,accounts", own(alice), receive_buffer=4_096) as stream:
         await stream.first("subscribed")
         stream.pause()

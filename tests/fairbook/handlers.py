@@ -109,7 +109,7 @@ async def bets_under_way(desk: Desk) -> AsyncIterator[list[int]]:
     async def bet() -> None:
         while not stopped:
             last[0] = max(last[0], (await desk.bet(account, market, 10))["position"])
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.02)
 
     running = [asyncio.create_task(bet()) for _ in range(8)]
     try:

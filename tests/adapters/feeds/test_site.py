@@ -51,7 +51,7 @@ event_id = {{attribute = "data-id"}}
 starts_at = {{selector = "time", attribute = "datetime"}}
 interval_seconds = 1
 seconds_between_loads = 1
-timeout_seconds = 6
+timeout_seconds = {timeout}
 {more}
 [[markets]]
 type = "1X2"
@@ -114,8 +114,8 @@ def a_row(number: int = 1, home: str = "Arsenal", away: str = "Chelsea", odds: s
     return ROW.format(id=number, home=home, away=away, odds=odds)
 
 
-def a_site(bookmaker: Bookmaker, more: str = "") -> Site:
-    return parse_site(TOML.format(url=bookmaker.url, more=more).encode())
+def a_site(bookmaker: Bookmaker, more: str = "", timeout: int = 6) -> Site:
+    return parse_site(TOML.format(url=bookmaker.url, more=more, timeout=timeout).encode())
 
 
 def a_feed(site: Site, **options: Any) -> SiteFeed:
@@ -220,7 +220,7 @@ async def test_a_page_without_events_withdraws_and_says_why(
     bookmaker: Bookmaker, tmp_path: Path
 ) -> None:
     bookmaker.show(a_row())
-    feed = a_feed(a_site(bookmaker), screenshots=tmp_path)
+    feed = a_feed(a_site(bookmaker, timeout=3), screenshots=tmp_path)
     seen = []
     async with aclosing(feed.batches()) as batches:  # type: ignore[type-var]  # it is a generator
         async for look in batches:
