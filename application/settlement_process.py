@@ -45,8 +45,13 @@ class Work(Protocol):
         Each with the position of that change, its generation, and the position of the last bet visited in it.
         """
 
-    async def bets_on(self, market_id: UUID, after: int, limit: int) -> Sequence[Visit]:
-        """Give the bets that touch a market and were placed after a position, in order, open or settled."""
+    async def bets_on(
+        self, market_id: UUID, changed_at: int, after: int, limit: int
+    ) -> Sequence[Visit]:
+        """Give the bets that touch a market and were placed after a position, in order, open or settled.
+
+        Those that were settled, or opened again, after `changed_at` may be missing: that was by these very results.
+        """
 
     async def bets_seen(self, position: int, timeout_seconds: float) -> bool:
         """Wait until the view of bets has seen every event up to a position."""

@@ -29,7 +29,7 @@ LARGE_STEPS_AT_ONCE: Final = 2
 Visit = tuple[UUID, int, bool]
 """A bet with the position of its placing, and whether it has one leg only: then no other market's settlement needs it."""
 
-BetsOn = Callable[[UUID, int, int], Awaitable[Sequence[Visit]]]
+BetsOn = Callable[[UUID, int, int, int], Awaitable[Sequence[Visit]]]
 """Gives the bets that touch a market: see application.settlement_process.Work."""
 
 
@@ -75,7 +75,7 @@ class Steps:
         """Hand over step after step, the completion last."""
         after, full = market.after, True
         while full:
-            page = await self._bets_on(market.market_id, after, PAGE_BETS)
+            page = await self._bets_on(market.market_id, market.changed_at, after, PAGE_BETS)
             full = len(page) == PAGE_BETS
             start = 0
             while start < len(page):

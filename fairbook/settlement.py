@@ -36,9 +36,11 @@ class SettlementWork:
         """Give markets to settle."""
         return await markets.unsettled(self._reader, after, limit)
 
-    async def bets_on(self, market_id: UUID, after: int, limit: int) -> Sequence[Visit]:
+    async def bets_on(
+        self, market_id: UUID, changed_at: int, after: int, limit: int
+    ) -> Sequence[Visit]:
         """Give the bets that touch a market."""
-        return await bets.touching(self._reader, market_id, after, limit)
+        return await bets.to_visit(self._reader, market_id, changed_at, after, limit)
 
     async def bets_seen(self, position: int, timeout_seconds: float) -> bool:
         """Wait for the view of bets."""

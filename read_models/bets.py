@@ -177,26 +177,27 @@ SELECT b.* FROM (
 ORDER BY position DESC LIMIT %(limit)s"""
 
 
-_TOUCHING = """
+_TO_VISIT = """
 (SELECT b.bet_id, b.position, b.further_legs IS NULL FROM bets b
- WHERE b.market_id = %(market_id)s AND b.position > %(after)s
+ WHERE b.market_id = %(market_id)s AND b.position > %(after)s AND coalesce(b.settled_position, 0) <= %(changed_at)s
  ORDER BY b.position LIMIT %(limit)s)
 UNION ALL
-(SELECT f.bet_id, f.position, false FROM bets_further_legs f
- WHERE f.market_id = %(market_id)s AND f.position > %(after)s
+(SELECT f.bet_id, f.position, false FROM bets_further_legs f JOIN bets b USING (bet_id)
+ WHERE f.market_id = %(market_id)s AND f.position > %(after)s AND coalesce(b.settled_position, 0) <= %(changed_at)s
  ORDER BY f.position LIMIT %(limit)s)
 ORDER BY 2 LIMIT %(limit)s"""
 
 
-async def touching(
-    db: Db, market_id: UUID, after: int = 0, limit: int = 500
+async def to_visit(
+    db: Db, market_id: UUID, changed_at: int, after: int = 0, limit: int = 500
 ) -> list[tuple[UUID, int, bool]]:
     """Give the bets with a leg on this market that were placed after a position, in order, open or settled.
 
-    Each with its own position, and whether that is its only leg.
+    Each with its own position, and whether that is its only leg. Those that were settled, or opened again, after
+    position `changed_at` are left out: that was by the results that stand since then.
     """
-    parameters = {"market_id": market_id, "after": after, "limit": limit}
-    return await db.rows(_TOUCHING, parameters, _columns)
+    parameters = {"market_id": market_id, "changed_at": changed_at, "after": after, "limit": limit}
+    return await db.rows(_TO_VISIT, parameters, _columns)
 
 
 def _columns(*values: Any) -> tuple[Any, ...]:
@@ -238,7 +239,8 @@ CREATE TABLE bets (
     market_id uuid NOT NULL, selection_id text NOT NULL, odds numeric, further_legs json, results text[],
     stake_minor bigint NOT NULL, total_stake_minor bigint NOT NULL, potential_return_minor bigint NOT NULL,
     currency text NOT NULL, status text NOT NULL, return_minor bigint,
-    placed_at timestamptz NOT NULL, settled_at timestamptz, position bigint NOT NULL, options text
+    placed_at timestamptz NOT NULL, settled_at timestamptz, position bigint NOT NULL, options text,
+    settled_position bigint
 ) WITH (fillfactor = 85);
 CREATE TABLE bets_further_legs (
     market_id uuid NOT NULL, position bigint NOT NULL, bet_id uuid NOT NULL,
@@ -273,9 +275,9 @@ _OPEN_ACCOUNT = over(
 _SETTLE = over(
     """
     UPDATE bets b SET status = e.status, return_minor = e.returned::bigint, settled_at = e.at::timestamptz,
-                      results = string_to_array(e.results, ' ')
-    FROM {} AS e(bet_id, status, returned, at, results) WHERE b.bet_id = e.bet_id""",
-    *("uuid", "text", "text", "text", "text"),
+                      results = string_to_array(e.results, ' '), settled_position = e.position
+    FROM {} AS e(bet_id, status, returned, at, results, position) WHERE b.bet_id = e.bet_id""",
+    *("uuid", "text", "text", "text", "text", "bigint"),
 )
 
 
@@ -342,9 +344,9 @@ def _further(legs: Sequence[Leg]) -> str:
 
 def _settled(recorded: Recorded, event: BetChange) -> tuple[Any, ...]:
     if isinstance(event, BetReopened):
-        return recorded.stream_id, "open", None, None, None
-    words = _words(event.results)
-    return recorded.stream_id, event.status, str(event.return_minor), str(recorded.at), words
+        return recorded.stream_id, "open", None, None, None, recorded.position
+    words, returned = _words(event.results), str(event.return_minor)
+    return recorded.stream_id, event.status, returned, str(recorded.at), words, recorded.position
 
 
 def _words(results: Iterable[SelectionResult]) -> str:

@@ -44,9 +44,11 @@ class FailingWork(SettlementWork):
         self._fail()
         return await super().markets_due(after, limit)
 
-    async def bets_on(self, market_id: UUID, after: int, limit: int) -> Sequence[Visit]:
+    async def bets_on(
+        self, market_id: UUID, changed_at: int, after: int, limit: int
+    ) -> Sequence[Visit]:
         self._fail()
-        return await super().bets_on(market_id, after, limit)
+        return await super().bets_on(market_id, changed_at, after, limit)
 
     async def bets_seen(self, position: int, timeout_seconds: float) -> bool:
         self._fail()

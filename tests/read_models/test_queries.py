@@ -229,23 +229,24 @@ async def test_an_owner_with_many_accounts_has_their_bets_in_one_order(
     assert (await bets.page(db, owner="nobody")).items == []
 
 
-async def test_bets_that_touch_a_market_are_paged_in_the_order_in_which_they_were_placed(
+async def test_bets_to_visit_are_paged_in_the_order_in_which_they_were_placed(
     desk: Desk, db: Reader, database_url: str
 ) -> None:
     account_id, market_id = await desk.account(10_000), await desk.market()
     ids = [UUID((await desk.bet(account_id, market_id, 1))["bet_id"]) for _ in range(5)]
     follow(database_url)
-    first = await bets.touching(db, market_id, 0, 3)
-    assert [(bet_id, is_single) for bet_id, _, is_single in first] == [
-        (each, True) for each in ids[:3]
-    ]
-    rest = await bets.touching(db, market_id, first[-1][1], 3)
+    first = await bets.to_visit(db, market_id, 0, 0, 3)
+    assert [(bet_id, alone) for bet_id, _, alone in first] == [(each, True) for each in ids[:3]]
+    rest = await bets.to_visit(db, market_id, 0, first[-1][1], 3)
     assert [bet_id for bet_id, _, _ in rest] == ids[3:]
-    await desk.score(market_id, 1, 0)
+    declared = (await desk.score(market_id, 1, 0))["position"]
     await desk.ask(SettleBets(bet_ids=ids[1:4]), OPERATOR, target=market_id)
     follow(database_url)
-    assert await bets.touching(db, market_id) == [*first, *rest]
-    assert await bets.touching(db, NOBODY) == []
+    left = await bets.to_visit(db, market_id, declared)
+    assert [bet_id for bet_id, _, _ in left] == [ids[0], ids[4]]
+    corrected = (await desk.score(market_id, 0, 1))["position"]
+    assert await bets.to_visit(db, market_id, corrected) == [*first, *rest]
+    assert await bets.to_visit(db, NOBODY, corrected) == []
 
 
 async def test_a_market_from_opening_to_settlement(
