@@ -11,25 +11,29 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
+from adapters.postgres.build import Build
 from adapters.postgres.reader import Reader
+from adapters.postgres.schema import connect, digest
+from adapters.postgres.snapshot_projection import PROJECTIONS
 from domain.bet import Bet
 from domain.commands import (
     CloseMarket,
     DeclareResult,
     OpenAccount,
+    PlaceBet,
     QuoteBody,
     RecordOdds,
     RollBackResult,
     ScoreBody,
     SettleBets,
 )
-from domain.events import BetPlaced, MarketOpened
+from domain.events import BetPlaced, Leg, MarketOpened
 from domain.refusals import InvalidInput
 from read_models import bets, performance, profit_curve
 from read_models.performance import Asked, Group, Performance
 from tests.application.desk import Desk, Log, a_desk, read_log
 from tests.builders import ALICE, BOB, FIXTURE, OPERATOR, open_market
-from tests.read_models.business import a_bet, follow
+from tests.read_models.business import a_bet, digests, follow, head
 
 pytestmark = pytest.mark.anyio
 
@@ -187,6 +191,44 @@ async def test_a_correction_counts_by_its_difference_and_a_rollback_takes_all_ba
     curve = await profit_curve.of(db, "day", Asked())
     assert [(point.bets, point.profit_minor) for point in curve.items] == [(0, 0)]
     assert (await profit_curve.of(db, "bet", Asked())).items == []
+
+
+async def test_every_kind_of_bet_counts_once_however_the_log_is_cut(
+    desk: Desk, db: Reader, database_url: str
+) -> None:
+    account_id = await desk.account(10_000)
+    one, two = [
+        UUID((await desk.ask(replace(offer, fixture=fixture), OPERATOR))["market_id"])
+        for offer in (open_market(), open_market())
+        for fixture in (replace(offer.fixture, fixture_id=None),)
+    ]
+    legs = (Leg(one, "home", Decimal(2)), Leg(two, "home", Decimal(3)))
+    at_start = (Leg(one, "home", None),)
+    taken = [
+        PlaceBet(account_id=account_id, legs=legs, stake_minor=10, kind="accumulator"),
+        PlaceBet(account_id=account_id, legs=legs[:1], stake_minor=100, side="lay"),
+        PlaceBet(account_id=account_id, legs=legs[:1], stake_minor=20),
+        PlaceBet(account_id=account_id, legs=at_start, stake_minor=7),
+    ]
+    ids = [UUID((await desk.ask(bet))["bet_id"]) for bet in taken]
+    for market_id in (one, two):
+        await desk.score(market_id, 0, 1)
+        await desk.ask(SettleBets(bet_ids=ids, after=9), OPERATOR, target=market_id)
+    follow(database_url)
+    rows = await _everything(db, "kind", "market_type")
+    shown = [(row.group.kind, row.group.market_type, row.bets, row.profit_minor) for row in rows]
+    assert shown == [("accumulator", "accumulator", 1, -10), ("single", "1X2", 3, 100 - 20 - 7)]
+    assert rows[0].average_odds is None
+    assert rows[1].average_odds == Decimal(2)
+    assert rows[1].turnover_minor == 100 + 20 + 7
+    names = ("performance", "exposure", "betting_totals")
+    with Build(database_url, [PROJECTIONS[name] for name in names], "split") as build:
+        for position in range(1, head(database_url) + 1):
+            build.advance(dict.fromkeys(names, position), lambda *_: None)
+        with connect(database_url) as connection:
+            for name in names:
+                built = digest(connection, PROJECTIONS[name], build.schema_of(PROJECTIONS[name]))
+                assert built == digests(database_url, [name])[name]
 
 
 async def test_closing_line_values_are_means_of_what_the_bets_show(
