@@ -25,6 +25,8 @@ QUIET_SECONDS: Final = 0.2
 
 SMALL_BETS: Final = 50
 LARGE_STEPS_AT_ONCE: Final = 2
+LARGE_MARKETS_AT_ONCE: Final = 2
+"""More would all visit the bets that they share before the view shows that one of them has settled these."""
 
 Visit = tuple[UUID, int, bool]
 """A bet with the position of its placing, and whether it has one leg only: then no other market's settlement needs it."""
@@ -49,12 +51,21 @@ class Steps:
         self._ledger = ledger
         self._bets_on = bets_on
         self._large = asyncio.Semaphore(LARGE_STEPS_AT_ONCE)
+        self._large_markets = asyncio.Semaphore(LARGE_MARKETS_AT_ONCE)
 
     async def settle(self, market: MarketDue) -> None:
         """Visit every bet that is left and complete the generation.
 
         Raises MarketStateConflict when the results changed meanwhile, and what Ledger.submit raises.
         """
+        few = await self._bets_on(market.market_id, market.changed_at, market.after, SMALL_BETS + 1)
+        if len(few) <= SMALL_BETS:
+            await self._settle(market)
+        else:
+            async with self._large_markets:
+                await self._settle(market)
+
+    async def _settle(self, market: MarketDue) -> None:
         last: asyncio.Future[Receipt] | None = None
         try:
             async with aclosing(self._handed_over(market)) as steps:
