@@ -10,9 +10,9 @@ from msgspec import UNSET, Struct, UnsetType
 from api.auth import only
 from api.desk import After, Asked, Cursor, Desk, Key, Limit, owner_seen_by
 from api.problems import ItemProblem, responses, responses_to_body
-from application.answers import BetAccepted
+from application.answers import BetAccepted, BetChanged
 from domain.bet import BetStatus
-from domain.commands import PlaceBet, PlaceBets
+from domain.commands import PlaceBet, PlaceBets, VoidBet
 from domain.refusals import BetNotFound
 from read_models import bets
 from read_models.bets import Bet
@@ -92,10 +92,27 @@ async def read_bet(
     return bet
 
 
+@post(
+    "/bets/{bet_id:uuid}/void",
+    status_code=200,
+    opt=only("operator"),
+    responses=responses_to_body(404, 409, 422),
+)
+async def void_bet(
+    request: Asked,
+    bet_id: FromPath[UUID],
+    data: JSONBody[VoidBet],
+    desk: NamedDependency[Desk],
+    key: Key = None,
+) -> Response[BetChanged]:
+    """Give a bet's stake back for good."""
+    return await desk.command(request, data, key, BetChanged, target=bet_id, status=200)
+
+
 async def _fresh(desk: Desk, after: int | None) -> None:
     """Wait for all views that a bet is shown from: closing prices are with the prices, who holds the money with balances."""
     for model in ("bets", "prices", "balances"):
         await desk.fresh(model, after)
 
 
-ROUTES = [place_bet, place_bets, list_bets, read_bet]
+ROUTES = [place_bet, place_bets, list_bets, read_bet, void_bet]

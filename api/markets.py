@@ -21,6 +21,7 @@ from domain.commands import (
     ResumeMarket,
     RollBackResult,
     SuspendMarket,
+    VoidMarket,
     WithdrawRunner,
 )
 from domain.refusals import MarketNotFound
@@ -171,6 +172,23 @@ async def abandon_market(
     return await desk.command(request, data, key, MarketChanged, target=market_id, status=202)
 
 
+@post(
+    "/markets/{market_id:uuid}/void",
+    status_code=202,
+    opt=only("operator"),
+    responses=_LIFECYCLE,
+)
+async def void_market(
+    request: Asked,
+    market_id: FromPath[UUID],
+    data: JSONBody[VoidMarket],
+    desk: NamedDependency[Desk],
+    key: Key = None,
+) -> Response[MarketChanged]:
+    """Void every selection of a market."""
+    return await desk.command(request, data, key, MarketChanged, target=market_id, status=202)
+
+
 @get("/markets", responses=responses(422))
 async def list_markets(
     desk: NamedDependency[Desk],
@@ -223,6 +241,7 @@ ROUTES = [
     roll_back_result,
     withdraw_runner,
     abandon_market,
+    void_market,
     list_markets,
     read_market,
     read_settlement,

@@ -54,6 +54,16 @@ class BetAccepted(Struct, frozen=True, gc=False):
     position: int
 
 
+class BetChanged(Struct, frozen=True, gc=False):
+    """A bet was changed by hand; money in minor units of the account's currency."""
+
+    bet_id: UUID
+    status: str
+    return_minor: int
+    available_minor: int
+    position: int
+
+
 class BetRefused(Struct, frozen=True, gc=False):
     """A bet of a batch was refused, with the problem that a single bet would have got."""
 
@@ -108,6 +118,7 @@ Answer = (
     | Transferred
     | MarketChanged
     | BetAccepted
+    | BetChanged
     | BatchDone
     | SnapshotsTaken
     | ArbitragesRecorded

@@ -14,6 +14,7 @@ from domain.events import (
     BetResettled,
     BetSettled,
     Leg,
+    SelectionResult,
     StakeReopened,
     StakeResettled,
     StakeSettled,
@@ -21,7 +22,7 @@ from domain.events import (
 from domain.legs import RACES, LegOutcome, Taken, leg_outcome
 from domain.market import Market
 from domain.money import MAX_FUNDS_MINOR, check_odds, single_return_minor
-from domain.refusals import LimitExceeded
+from domain.refusals import BetStateConflict, LimitExceeded
 from domain.returns import bet_outcome
 from domain.settlement import Outcome, settle_single
 
@@ -32,12 +33,16 @@ StakeChange = StakeSettled | StakeResettled | StakeReopened
 
 
 class Bet(Struct, frozen=True):
-    """State of a bet: what was `placed`, and how it ended as far as its stream says (`settled`)."""
+    """State of a bet: what was `placed`, and how it ended as far as its stream says (`settled`).
+
+    `is_voided`: an operator made it void, and void it stays.
+    """
 
     bet_id: UUID
     version: int
     placed: BetPlaced
     settled: Outcome | None = None
+    is_voided: bool = False
 
     @property
     def status(self) -> BetStatus:
@@ -51,8 +56,11 @@ class Bet(Struct, frozen=True):
     def outcome(self, markets: Mapping[UUID, Market]) -> Outcome | None:
         """Tell how the bet ends by what the markets of its legs say now; None while that is undecided.
 
-        A function of the bet as it was placed and of the markets as they stand: what was settled before plays no part.
+        A function of the bet as it was placed (or made void) and of the markets as they stand: what was settled before
+        plays no part.
         """
+        if self.is_voided:
+            return self._void_outcome()
         placed = self.placed
         leg = placed.legs[0]
         market = markets[leg.market_id]
@@ -75,6 +83,20 @@ class Bet(Struct, frozen=True):
         if before is None:
             return self._settle(outcome)
         return self._resettle(before, outcome)
+
+    def void(self, reason: str) -> tuple[BetSettled | BetResettled, StakeChange | None]:
+        """Make the bet void for good: its stake is given back, and what it returned is taken back."""
+        if self.is_voided:
+            raise BetStateConflict("the bet was made void before")
+        outcome = self._void_outcome()
+        of_bet, of_account = (
+            self._settle(outcome) if self.settled is None else self._resettle(self.settled, outcome)
+        )
+        return replace(of_bet, reason=reason), of_account
+
+    def _void_outcome(self) -> Outcome:
+        results = tuple(SelectionResult(leg.selection_id, "void") for leg in self.placed.legs)
+        return Outcome("void", self.placed.total_stake_minor, results)
 
     def _settle(self, outcome: Outcome) -> tuple[BetSettled, StakeSettled]:
         return BetSettled(
@@ -135,7 +157,8 @@ class Bet(Struct, frozen=True):
         match event:
             case BetSettled() | BetResettled():
                 settled = Outcome(event.status, event.return_minor, event.results)
-                return replace(self, version=self.version + 1, settled=settled)
+                voided = self.is_voided or event.reason is not None
+                return replace(self, version=self.version + 1, settled=settled, is_voided=voided)
             case BetReopened():
                 return replace(self, version=self.version + 1, settled=None)
             case BetPlaced():

@@ -222,6 +222,12 @@ class AbandonMarket(Command, frozen=True, kw_only=True):
     rule: AbandonRule = "void_undecided"
 
 
+class VoidMarket(Command, frozen=True, kw_only=True):
+    """Void every selection of the target market."""
+
+    reason: Text
+
+
 # ---- bets
 
 
@@ -247,6 +253,12 @@ class PlaceBets(Command, frozen=True, kw_only=True):
 
     bets: Annotated[list[PlaceBet], Meta(min_length=1, max_length=MAX_BATCH)]
     atomic: bool = False
+
+
+class VoidBet(Command, frozen=True, kw_only=True):
+    """Give the stake of the target bet back, for good: no result changes it any more."""
+
+    reason: Text
 
 
 # ---- prices

@@ -356,22 +356,31 @@ class BetPlaced(Event, frozen=True, kw_only=True, omit_defaults=True):
     placed_at: datetime | None = None
 
 
-class BetSettled(Event, frozen=True, kw_only=True):
-    """Every leg of a bet is decided; `results` are in the order of its legs."""
+class BetSettled(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """Every leg of a bet is decided; `results` are in the order of its legs.
+
+    With a `reason` an operator made the bet void, whatever its markets say.
+    """
 
     topic = "bet.settled"
+    version = 2  # of 2: reason
     account_id: UUID
     status: SettledStatus
     results: tuple[SelectionResult, ...]
     stake_minor: int
     return_minor: int
     currency: str
+    reason: str | None = None
 
 
-class BetResettled(Event, frozen=True, kw_only=True):
-    """A settled bet ended otherwise, by a corrected result: `difference_minor` is what it returns more, or less."""
+class BetResettled(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A settled bet ended otherwise, by a corrected result: `difference_minor` is what it returns more, or less.
+
+    With a `reason` an operator made the bet void, whatever its markets say.
+    """
 
     topic = "bet.resettled"
+    version = 2  # of 2: reason
     account_id: UUID
     status: SettledStatus
     results: tuple[SelectionResult, ...]
@@ -379,6 +388,7 @@ class BetResettled(Event, frozen=True, kw_only=True):
     return_minor: int
     difference_minor: int
     currency: str
+    reason: str | None = None
 
 
 class BetReopened(Event, frozen=True, kw_only=True):

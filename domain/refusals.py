@@ -94,6 +94,10 @@ class MarketStateConflict(Conflict):
     """The market's state does not allow this step."""
 
 
+class BetStateConflict(Conflict):
+    """The bet's state does not allow this step."""
+
+
 class ResultAlreadyDeclared(Conflict):
     """This very result has already been declared for this market."""
 

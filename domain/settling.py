@@ -95,6 +95,7 @@ class Settling(Struct, frozen=True):
             account_id: round_half_up(max(profit, 0) * Fraction(rates[account_id]))
             - self.charged.get(account_id, 0)
             for account_id, profit in self.profits.items()
+            if account_id in rates
         }
         return SettlementCompleted(
             market_id=market_id,
@@ -102,6 +103,33 @@ class Settling(Struct, frozen=True):
             generation=generation,
             commissions=_amounts(due),
         )
+
+    def adjust(
+        self,
+        market_id: UUID,
+        changed: BetChange,
+        generation: int,
+        account_id: UUID,
+        rate: Decimal | None,
+    ) -> tuple[SettlingEvent, ...]:
+        """Count what an operator changed of a bet on this market alone; commission follows at once if all is settled.
+
+        `rate` is the commission of the bet's account, if it pays one.
+        """
+        same = generation == self.generation
+        change = profit_change(changed) if rate is not None else 0
+        progressed = SettlementProgressed(
+            market_id=market_id,
+            totals=add_totals((), (_total(changed),)),
+            generation=generation,
+            after=self.after if same else 0,
+            profits=_amounts({account_id: change}),
+        )
+        if not (same and self.completed):
+            return (progressed,)
+        rates = {account_id: rate} if rate is not None else NONE
+        completed = self.evolve(progressed).complete(market_id, generation, rates)
+        return (progressed, completed) if completed else (progressed,)
 
     @classmethod
     def start(cls, _: UUID, event: SettlingEvent) -> Self:

@@ -4,7 +4,7 @@ One module a noun. A decision records nothing before every check has passed, or 
 """
 
 from application.answers import Answer
-from application.decisions import accounts, arbitrages, bets, feeds, markets, settlement
+from application.decisions import accounts, arbitrages, bets, feeds, markets, settlement, voids
 from application.decisions.context import Context
 from domain.commands import (
     AbandonMarket,
@@ -27,6 +27,8 @@ from domain.commands import (
     SeeFeedName,
     SettleBets,
     SuspendMarket,
+    VoidBet,
+    VoidMarket,
     Withdraw,
     WithdrawRunner,
 )
@@ -42,6 +44,8 @@ def decide(command: Command, ctx: Context) -> Answer:
             return bets.place_bet(command, ctx)
         case PlaceBets():
             return bets.place_bets(command, ctx)
+        case VoidBet():
+            return voids.void_bet(command, ctx)
         case Deposit():
             return accounts.deposit(command, ctx)
         case Withdraw():
@@ -60,6 +64,7 @@ def decide(command: Command, ctx: Context) -> Answer:
             | RollBackResult()
             | WithdrawRunner()
             | AbandonMarket()
+            | VoidMarket()
         ):
             return markets.change_market(command, ctx)
         case RecordOdds():

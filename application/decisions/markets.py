@@ -19,6 +19,7 @@ from domain.commands import (
     RollBackResult,
     ScoreBody,
     SuspendMarket,
+    VoidMarket,
     WithdrawRunner,
 )
 from domain.events import (
@@ -77,6 +78,7 @@ MarketStep = (
     | RollBackResult
     | WithdrawRunner
     | AbandonMarket
+    | VoidMarket
 )
 
 
@@ -104,6 +106,9 @@ def change_market(
             changed = ctx.book.record(
                 market.market_id, market.abandon(command.reason, command.rule)
             )
+        case VoidMarket():
+            voided = market.abandon(command.reason, "void_all")
+            changed = ctx.book.record(market.market_id, voided)
         case _:
             assert_never(command)
     assert isinstance(changed, Market)

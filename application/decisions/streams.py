@@ -20,6 +20,7 @@ from domain.commands import (
     RejectWithdrawal,
     SeeFeedName,
     SettleBets,
+    VoidBet,
     Withdraw,
 )
 from domain.market import Market
@@ -77,6 +78,13 @@ def further_streams_of(command: Command, target: UUID | None, book: Book) -> Ite
             withdrawal = book.get(target) if target else None
             if isinstance(withdrawal, Withdrawal):
                 yield withdrawal.account_id
+        case VoidBet():
+            bet = book.get(target) if target else None
+            if isinstance(bet, Bet):
+                yield bet.placed.account_id
+                if len(bet.placed.legs) == 1:
+                    market_id = bet.placed.legs[0].market_id
+                    yield from (market_id, settlement_id(market_id))
         case CompleteSettlement() if target is not None:
             settling = book.get(settlement_id(target))
             if isinstance(settling, Settling):

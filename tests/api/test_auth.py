@@ -40,6 +40,8 @@ ROUTES: Final = [
     ("DELETE", f"/v1/markets/{X}/result", OPERATORS),
     ("POST", f"/v1/markets/{X}/withdrawals", OPERATORS),
     ("POST", f"/v1/markets/{X}/abandon", OPERATORS),
+    ("POST", f"/v1/markets/{X}/void", OPERATORS),
+    ("POST", f"/v1/bets/{X}/void", OPERATORS),
     ("GET", f"/v1/markets/{X}/settlement", ALL),
     ("GET", f"/v1/markets/{X}/exposure", DESK),
     ("POST", "/v1/bets", TRADERS),

@@ -166,3 +166,44 @@ def test_a_lay_wins_what_the_back_loses(trader: Client, operator: Client) -> Non
     shown = bet_after(trader, operator, market, placed)
     assert (shown["status"], shown["return_minor"]) == ("won", 300)
     assert funds(trader, account, operator, market)["available_minor"] == 1_100
+
+
+def test_a_bet_made_void_stays_void(trader: Client, operator: Client) -> None:
+    body = {"currency": "EUR", "name": "exchange", "commission": 0.05}
+    account, market = trader.post("/v1/accounts", body).ok(201)["account_id"], race(operator)
+    trader.deposit(account, 1_000).ok(201)
+    won, open_one = (place(trader, account, leg(market)), place(trader, account, leg(market)))
+    path = f"/v1/bets/{open_one['bet_id']}/void"
+    voided = operator.post(path, {"reason": "placed twice"}).ok()
+    assert (voided["status"], voided["return_minor"]) == ("void", 100)
+    assert voided["available_minor"] == 900
+    operator.post(path, {"reason": "placed twice"}).problem(409, "bet_state_conflict")
+    trader.post(path, {"reason": "mine"}).problem(403, "forbidden")
+    operator.post(f"/v1/markets/{market}/result", results("won")).ok(202)
+    settled(operator, market)
+    assert bet_after(trader, operator, market, open_one)["status"] == "void"
+    assert funds(trader, account, operator, market)["available_minor"] == 1_200 - 10
+    path = f"/v1/bets/{won['bet_id']}/void"
+    voided = operator.post(path, {"reason": "palpable error"}).ok()
+    assert voided["available_minor"] == 1_000  # the commission of 10 is given back too
+    operator.ask("DELETE", f"/v1/markets/{market}/result").ok(202)
+    operator.post(f"/v1/markets/{market}/result", results("won")).ok(202)
+    settled(operator, market, 3)
+    for each in (won, open_one):
+        shown = bet_after(trader, operator, market, each)
+        assert (shown["status"], shown["return_minor"]) == ("void", 100)
+    assert funds(trader, account, operator, market)["available_minor"] == 1_000
+
+
+def test_a_market_made_void_gives_every_stake_back(trader: Client, operator: Client) -> None:
+    account, market = trader.account(1_000), race(operator)
+    won, lost = (place(trader, account, leg(market, 3, each)) for each in "xy")
+    operator.post(f"/v1/markets/{market}/result", results("won")).ok(202)
+    settled(operator, market)
+    operator.post(f"/v1/markets/{market}/void", {"reason": "wrong distance"}).ok(202)
+    settled(operator, market, 2)
+    assert operator.get(f"/v1/markets/{market}").ok()["abandoned"] == "wrong distance"
+    for each in (won, lost):
+        shown = bet_after(trader, operator, market, each)
+        assert (shown["status"], shown["return_minor"]) == ("void", 100)
+    assert funds(trader, account, operator, market)["available_minor"] == 1_000

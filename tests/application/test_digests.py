@@ -85,6 +85,8 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     ("MatchFeedName", {"fixture_id": str(MARKET)}),
+    ("VoidBet", {"reason": "placed twice"}),
+    ("VoidMarket", {"reason": "fog"}),
 ]
 
 

@@ -22,6 +22,7 @@ from domain.events import (
 )
 from domain.market import Market
 from domain.refusals import (
+    BetStateConflict,
     InvalidInput,
     LimitExceeded,
     MarketNotOpen,
@@ -214,3 +215,43 @@ def test_a_bet_keeps_the_odds_as_they_were_given() -> None:
     placed = place_single(given_account(), given_market(), leg("2.50"), 100)
     assert str(placed.legs[0].odds) == "2.50"
     assert placed.legs[0].odds == Decimal("2.5")
+
+
+def test_a_bet_made_void_gets_its_stake_back_and_stays_void() -> None:
+    bet = given_bet()
+    of_bet, of_account = bet.void("the wrong runner was listed")
+    assert isinstance(of_bet, BetSettled)
+    assert (of_bet.status, of_bet.return_minor) == ("void", 1_000)
+    assert of_bet.reason == "the wrong runner was listed"
+    assert isinstance(of_account, StakeSettled)
+    voided = bet.evolve(of_bet)
+    for result in (SelectionResult("home", "won"), SelectionResult("home", "lost")):
+        assert voided.bring_to(voided.outcome(resulted(result))) is None
+    assert voided.bring_to(voided.outcome({MARKET: given_market()})) is None
+    with pytest.raises(BetStateConflict):
+        voided.void("again")
+
+
+def test_a_settled_bet_made_void_is_settled_again_with_the_difference() -> None:
+    bet = given_bet()
+    won = bet.bring_to(bet.outcome(resulted(SelectionResult("home", "won"))))
+    assert won is not None
+    bet = bet.evolve(won[0])
+    of_bet, of_account = bet.void("palpable error")
+    assert isinstance(of_bet, BetResettled)
+    assert (of_bet.difference_minor, of_bet.reason) == (-1_500, "palpable error")
+    assert of_account == StakeResettled(bet_id=BET, difference_minor=-1_500, currency="EUR")
+    voided = bet.evolve(of_bet)
+    assert voided.status == "void"
+    assert voided.bring_to(voided.outcome(resulted(SelectionResult("home", "won")))) is None
+
+
+def test_a_bet_whose_result_is_void_may_still_be_made_void_for_good() -> None:
+    bet = given_bet()
+    push = bet.bring_to(bet.outcome(resulted(SelectionResult("home", "void"))))
+    assert push is not None
+    bet = bet.evolve(push[0])
+    of_bet, of_account = bet.void("postponed")
+    assert of_account is None
+    bet = bet.evolve(of_bet)
+    assert bet.bring_to(bet.outcome(resulted(SelectionResult("home", "won")))) is None

@@ -163,6 +163,7 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
             stake_minor=1_000,
             return_minor=1_250,
             currency="EUR",
+            reason="palpable error",
         ),
         BetResettled(
             account_id=ACCOUNT,
@@ -172,6 +173,7 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
             return_minor=0,
             difference_minor=-1_250,
             currency="EUR",
+            reason="palpable error",
         ),
         BetReopened(account_id=ACCOUNT, stake_minor=1_000, return_minor=1_250, currency="EUR"),
         MarketOpened(
