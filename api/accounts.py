@@ -15,6 +15,7 @@ from application.answers import NewAccount, Transferred
 from domain.commands import (
     CompleteWithdrawal,
     Deposit,
+    GrantBonus,
     OpenAccount,
     RejectWithdrawal,
     Withdraw,
@@ -47,6 +48,22 @@ async def deposit(
     key: Key = None,
 ) -> Response[Transferred]:
     """Put money into an account."""
+    return await desk.command(request, data, key, Transferred, target=account_id)
+
+
+@post(
+    "/accounts/{account_id:uuid}/bonus",
+    opt=only("operator"),
+    responses=responses_to_body(404, 409, 422),
+)
+async def grant_bonus(
+    request: Asked,
+    account_id: FromPath[UUID],
+    data: JSONBody[GrantBonus],
+    desk: NamedDependency[Desk],
+    key: Key = None,
+) -> Response[Transferred]:
+    """Let an account stake an amount for free."""
     return await desk.command(request, data, key, Transferred, target=account_id)
 
 
@@ -177,6 +194,7 @@ async def _visible_account(
 ROUTES = [
     open_account,
     deposit,
+    grant_bonus,
     withdraw,
     complete_withdrawal,
     reject_withdrawal,

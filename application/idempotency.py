@@ -10,7 +10,16 @@ from application.answers import BatchDone, BetAccepted, BetRefused, RefusalRecor
 from application.log import CommandRecord
 from application.order import Order, Outcome
 from domain.actors import Actor
-from domain.commands import Command, Deposit, OpenAccount, OpenMarket, PlaceBet, PlaceBets, Withdraw
+from domain.commands import (
+    Command,
+    Deposit,
+    GrantBonus,
+    OpenAccount,
+    OpenMarket,
+    PlaceBet,
+    PlaceBets,
+    Withdraw,
+)
 from domain.refusals import IdempotencyKeyReused, IdTaken, Refusal
 
 BET_SCOPE = "#bet"
@@ -35,7 +44,11 @@ def _chosen_ids(command: Command) -> list[tuple[str, str]]:
             return [("#account", str(chosen))] if chosen else []
         case OpenMarket(market_id=chosen):
             return [("#market", str(chosen))] if chosen else []
-        case Deposit(transfer_id=chosen) | Withdraw(transfer_id=chosen):
+        case (
+            Deposit(transfer_id=chosen)
+            | Withdraw(transfer_id=chosen)
+            | GrantBonus(transfer_id=chosen)
+        ):
             return [("#transfer", str(chosen))] if chosen else []
         case _:
             return []

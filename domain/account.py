@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from domain.actors import Actor
 from domain.events import (
     AccountOpened,
+    BonusGranted,
     CommissionCharged,
+    FreeStakeReserved,
     FundsDeposited,
     FundsPaidOut,
     FundsReleased,
@@ -43,6 +45,8 @@ AccountEvent = (
     | StakeResettled
     | StakeReopened
     | CommissionCharged
+    | BonusGranted
+    | FreeStakeReserved
 )
 
 
@@ -63,6 +67,7 @@ class Account(Struct, frozen=True, gc=False):
     in_play_minor: int = 0
     promised_minor: int = 0
     commission: Decimal | None = None
+    bonus_minor: int = 0
 
     def check_mover(self, actor: Actor) -> None:
         """Refuse an actor who may not move this account's funds, without telling a trader that it exists."""
@@ -100,6 +105,35 @@ class Account(Struct, frozen=True, gc=False):
         self._check_available(stake_minor)
         self._check_room(potential_return_minor - stake_minor)
         return StakeReserved(
+            bet_id=bet_id,
+            amount_minor=stake_minor,
+            potential_return_minor=potential_return_minor,
+            currency=self.currency,
+        )
+
+    def grant_bonus(self, transfer_id: UUID, amount_minor: int, reason: str) -> BonusGranted:
+        """Let the account stake this much for free."""
+        if self.bonus_minor + amount_minor > MAX_FUNDS_MINOR:
+            raise LimitExceeded(f"a bonus is at most {MAX_FUNDS_MINOR} minor units")
+        return BonusGranted(
+            transfer_id=transfer_id,
+            amount_minor=amount_minor,
+            currency=self.currency,
+            reason=reason,
+        )
+
+    def reserve_free_stake(
+        self, bet_id: UUID, stake_minor: int, potential_return_minor: int
+    ) -> FreeStakeReserved:
+        """Put bonus behind a free bet; an overdrawn account takes none."""
+        if self.available_minor < 0:
+            self._check_available(0)
+        if stake_minor > self.bonus_minor:
+            raise InsufficientFunds(
+                f"{stake_minor} is needed, {self.bonus_minor} of bonus is there (minor units)"
+            )
+        self._check_room(potential_return_minor)
+        return FreeStakeReserved(
             bet_id=bet_id,
             amount_minor=stake_minor,
             potential_return_minor=potential_return_minor,
@@ -151,6 +185,7 @@ class Account(Struct, frozen=True, gc=False):
                     in_play + amount,
                     self.promised_minor + event.potential_return_minor,
                     self.commission,
+                    self.bonus_minor,
                 )
             case StakeSettled():
                 return replace(
@@ -159,10 +194,14 @@ class Account(Struct, frozen=True, gc=False):
                     available_minor=available + event.return_minor,
                     in_play_minor=in_play - event.stake_minor,
                     promised_minor=self.promised_minor - event.potential_return_minor,
+                    bonus_minor=self.bonus_minor + event.bonus_minor,
                 )
             case StakeResettled():
                 return replace(
-                    self, version=version, available_minor=available + event.difference_minor
+                    self,
+                    version=version,
+                    available_minor=available + event.difference_minor,
+                    bonus_minor=self.bonus_minor + event.bonus_minor,
                 )
             case StakeReopened():
                 return replace(
@@ -170,6 +209,18 @@ class Account(Struct, frozen=True, gc=False):
                     version=version,
                     available_minor=available - event.return_minor,
                     in_play_minor=in_play + event.stake_minor,
+                    promised_minor=self.promised_minor + event.potential_return_minor,
+                    bonus_minor=self.bonus_minor - event.bonus_minor,
+                )
+            case BonusGranted():
+                return replace(
+                    self, version=version, bonus_minor=self.bonus_minor + event.amount_minor
+                )
+            case FreeStakeReserved():
+                return replace(
+                    self,
+                    version=version,
+                    bonus_minor=self.bonus_minor - event.amount_minor,
                     promised_minor=self.promised_minor + event.potential_return_minor,
                 )
             case CommissionCharged():

@@ -22,6 +22,7 @@ from domain.events import (
 from domain.legs import RACES, LegOutcome, Taken, leg_outcome
 from domain.market import Market
 from domain.money import MAX_FUNDS_MINOR, check_odds, single_return_minor
+from domain.placing import staked_minor
 from domain.refusals import BetStateConflict, LimitExceeded
 from domain.returns import bet_outcome
 from domain.settlement import Outcome, settle_single
@@ -112,7 +113,12 @@ class Bet(Struct, frozen=True):
             return_minor=outcome.return_minor,
             potential_return_minor=self.placed.potential_return_minor,
             currency=self.placed.currency,
+            bonus_minor=self._bonus(outcome),
         )
+
+    def _bonus(self, outcome: Outcome) -> int:
+        """Give the stake of a free bet that comes back as bonus: only a void one's."""
+        return staked_minor(self.placed) if self.placed.free and outcome.status == "void" else 0
 
     def _resettle(
         self, before: Outcome, outcome: Outcome
@@ -127,10 +133,14 @@ class Bet(Struct, frozen=True):
             difference_minor=difference,
             currency=self.placed.currency,
         )
-        if not difference:
+        bonus = self._bonus(outcome) - self._bonus(before)
+        if not difference and not bonus:
             return resettled, None
         return resettled, StakeResettled(
-            bet_id=self.bet_id, difference_minor=difference, currency=self.placed.currency
+            bet_id=self.bet_id,
+            difference_minor=difference,
+            currency=self.placed.currency,
+            bonus_minor=bonus,
         )
 
     def _reopen(self, before: Outcome) -> tuple[BetReopened, StakeReopened]:
@@ -145,6 +155,7 @@ class Bet(Struct, frozen=True):
             return_minor=before.return_minor,
             potential_return_minor=self.placed.potential_return_minor,
             currency=self.placed.currency,
+            bonus_minor=self._bonus(before),
         )
 
     @classmethod
@@ -172,6 +183,7 @@ def _is_plain(placed: BetPlaced, leg: Leg, market: Market) -> bool:
     return (
         placed.kind == "single"
         and placed.side == "back"
+        and not placed.free
         and leg.odds is not None
         and market.type not in RACES
         and (market.limits is None or market.limits.max_payout_minor is None)
@@ -204,6 +216,7 @@ def _outcome(placed: BetPlaced, markets: Mapping[UUID, Market]) -> Outcome | Non
         stake_minor=placed.stake_minor,
         total_stake_minor=placed.total_stake_minor,
         max_payout_minor=min(caps, default=None),
+        free=placed.free,
     )
 
 

@@ -80,6 +80,14 @@ class Withdraw(Transfer, frozen=True, kw_only=True):
     """Hold money of the target account until an operator completes or rejects the withdrawal."""
 
 
+class GrantBonus(Command, frozen=True, kw_only=True):
+    """Let the target account stake an amount for free."""
+
+    transfer_id: UUID | None = None
+    amount_minor: AmountMinor
+    reason: Text
+
+
 class CompleteWithdrawal(Command, frozen=True, kw_only=True):
     """Confirm that the target withdrawal was paid."""
 
@@ -235,7 +243,8 @@ class PlaceBet(Command, frozen=True, kw_only=True):
     """Stake `stake_minor` (per line, where the kind has lines) on the legs at their odds, or at the starting price.
 
     For a lay it is what the backer stakes. `each_way` makes two bets of each line of an accumulator or full cover, win
-    and place; a single of that sort is of kind `each_way`. `best_odds` settles at the starting price where it is better.
+    and place; a single of that sort is of kind `each_way`. `best_odds` settles at the starting price where it is better. A
+    `free` bet stakes bonus and returns its winnings alone.
     """
 
     bet_id: UUID | None = None
@@ -246,6 +255,7 @@ class PlaceBet(Command, frozen=True, kw_only=True):
     stake_minor: AmountMinor
     each_way: bool = False
     best_odds: bool = False
+    free: bool = False
 
 
 class PlaceBets(Command, frozen=True, kw_only=True):

@@ -264,36 +264,62 @@ class StakeReserved(Event, frozen=True, kw_only=True):
     currency: str
 
 
-class StakeSettled(Event, frozen=True, kw_only=True):
-    """A bet's stake left play and its return, if any, became available."""
+class StakeSettled(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A bet's stake left play and its return, if any, became available; `bonus_minor` of a void free bet is bonus again."""
 
     topic = "account.stake_settled"
+    version = 2  # of 2: bonus_minor
     bet_id: UUID
     stake_minor: int
     return_minor: int
     potential_return_minor: int
     currency: str
+    bonus_minor: int = 0
 
 
-class StakeResettled(Event, frozen=True, kw_only=True):
+class StakeResettled(Event, frozen=True, kw_only=True, omit_defaults=True):
     """A settled bet returns another amount: `difference_minor` is added to what is available, or taken from it.
 
     Only this and StakeReopened may take the available funds below zero.
     """
 
     topic = "account.stake_resettled"
+    version = 2  # of 2: bonus_minor
     bet_id: UUID
     difference_minor: int
     currency: str
+    bonus_minor: int = 0
 
 
-class StakeReopened(Event, frozen=True, kw_only=True):
+class StakeReopened(Event, frozen=True, kw_only=True, omit_defaults=True):
     """A settlement was rolled back: the bet's stake is in play again, and its return is taken back."""
 
     topic = "account.stake_reopened"
+    version = 2  # of 2: bonus_minor
     bet_id: UUID
     stake_minor: int
     return_minor: int
+    potential_return_minor: int
+    currency: str
+    bonus_minor: int = 0
+
+
+class BonusGranted(Event, frozen=True, kw_only=True):
+    """The account may stake this much for free. No money moves: a bonus becomes money when a free bet wins."""
+
+    topic = "account.bonus_granted"
+    transfer_id: UUID
+    amount_minor: int
+    currency: str
+    reason: str
+
+
+class FreeStakeReserved(Event, frozen=True, kw_only=True):
+    """Bonus went into a free bet, which can return `potential_return_minor`."""
+
+    topic = "account.free_stake_reserved"
+    bet_id: UUID
+    amount_minor: int
     potential_return_minor: int
     currency: str
 
@@ -337,11 +363,12 @@ class BetPlaced(Event, frozen=True, kw_only=True, omit_defaults=True):
     """A bet was accepted; `stake_minor` is per line, `total_stake_minor` what it holds in play.
 
     `best_odds`: settled at the starting price where that is better. `placed_at` is set on races, whose runners may be
-    withdrawn after it. What most bets leave at its default is not written.
+    withdrawn after it. A `free` bet holds no money in play: its stake is bonus and is not returned. What most bets leave
+    at its default is not written.
     """
 
     topic = "bet.placed"
-    version = 2  # of 2: each_way, best_odds, placed_at; legs at the starting price
+    version = 3  # of 2: each_way, best_odds, placed_at; legs at the starting price; of 3: free
     account_id: UUID
     owner: str
     kind: BetKind
@@ -354,6 +381,7 @@ class BetPlaced(Event, frozen=True, kw_only=True, omit_defaults=True):
     each_way: bool = False
     best_odds: bool = False
     placed_at: datetime | None = None
+    free: bool = False
 
 
 class BetSettled(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -579,6 +607,8 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     StakeSettled,
     StakeResettled,
     StakeReopened,
+    BonusGranted,
+    FreeStakeReserved,
     CommissionCharged,
     WithdrawalRequested,
     WithdrawalCompleted,

@@ -61,7 +61,7 @@ def postings(event: Event) -> tuple[Posting, ...]:
                 Posting("customer_available", -amount, currency),
                 Posting("house_result", amount, currency),
             )
-        case StakeResettled(difference_minor=difference, currency=currency):
+        case StakeResettled(difference_minor=difference, currency=currency) if difference:
             return (
                 Posting("customer_available", difference, currency),
                 Posting("house_result", -difference, currency),

@@ -12,7 +12,12 @@ from domain.legs import RACES
 from domain.market import Market
 from domain.money import MAX_FUNDS_MINOR, check_odds, round_half_up, single_return_minor
 from domain.refusals import InvalidInput, LimitExceeded, NotOffered, RelatedContingency
-from domain.systems import check_legs, line_count, return_per_line_stake
+from domain.systems import (
+    check_legs,
+    line_count,
+    return_per_line_stake,
+    winnings_per_line_stake,
+)
 
 STARTING_PRICE_RETURN = Fraction(1)
 """What a leg at starting price counts in a bet's potential return, which is then the least of it: nobody knows more."""
@@ -29,16 +34,20 @@ def place_bet(
     side: Side = "back",
     each_way: bool = False,
     best_odds: bool = False,
+    free: bool = False,
 ) -> BetPlaced:
     """Decide a bet of any kind; `stake_minor` is per line and, for a lay, what the backer stakes.
 
-    A lay holds its liability in play: what the back bet would win, rounded as the back bet's return is.
+    A lay holds its liability in play: what the back bet would win, rounded as the back bet's return is. A `free` bet
+    holds nothing in play, and can return its winnings.
     """
     check_legs(kind, len(legs))
     _check_related(legs, markets)
     for number, leg in enumerate(legs):
         if leg.odds is not None:
             check_odds(leg.odds, f"legs[{number}].odds")
+    if free and (side == "lay" or best_odds):
+        raise NotOffered("a free bet is a back bet at the odds taken", field="free")
     if side == "lay":
         _check_lay(
             kind, legs[0], markets[legs[0].market_id], each_way=each_way, best_odds=best_odds
@@ -47,7 +56,7 @@ def place_bet(
     else:
         each_way = _is_each_way(kind, legs, markets, each_way=each_way)
         total = stake_minor * line_count(kind, len(legs)) * (2 if each_way else 1)
-        returned = _back(kind, legs, markets, stake_minor, each_way=each_way)
+        returned = _back(kind, legs, markets, stake_minor, each_way=each_way, free=free)
     if max(total, returned) > MAX_FUNDS_MINOR:
         raise LimitExceeded(f"a bet stakes and returns at most {MAX_FUNDS_MINOR} minor units")
     for leg in legs:
@@ -60,13 +69,21 @@ def place_bet(
         side=side,
         legs=legs,
         stake_minor=stake_minor,
-        total_stake_minor=total,
+        total_stake_minor=0 if free else total,
         potential_return_minor=returned,
         currency=account.currency,
         each_way=each_way,
         best_odds=best_odds,
         placed_at=now if races else None,
+        free=free,
     )
+
+
+def staked_minor(placed: BetPlaced) -> int:
+    """Give the stakes of all lines of a back bet together, money or bonus."""
+    lines = line_count(placed.kind, len(placed.legs))
+    both = placed.each_way or placed.kind == "each_way"
+    return placed.stake_minor * lines * (2 if both else 1)
 
 
 def _check_related(legs: tuple[Leg, ...], markets: Mapping[UUID, Market]) -> None:
@@ -125,15 +142,17 @@ def _back(
     stake_minor: int,
     *,
     each_way: bool,
+    free: bool,
 ) -> int:
+    per_line = winnings_per_line_stake if free else return_per_line_stake
     odds = [STARTING_PRICE_RETURN if leg.odds is None else Fraction(leg.odds) for leg in legs]
-    multiplier = return_per_line_stake(kind, odds)
+    multiplier = per_line(kind, odds)
     if each_way:
         places = [
             place_odds(each, _divisor(markets[leg.market_id]))
             for each, leg in zip(odds, legs, strict=True)
         ]
-        multiplier += return_per_line_stake(kind, places)
+        multiplier += per_line(kind, places)
     return round_half_up(stake_minor * multiplier)
 
 

@@ -8,7 +8,7 @@ from domain.events import BetKind, SettledStatus, Side
 from domain.legs import LegOutcome
 from domain.money import MAX_FUNDS_MINOR, round_half_up
 from domain.settlement import Outcome
-from domain.systems import return_per_line_stake
+from domain.systems import return_per_line_stake, winnings_per_line_stake
 
 _MIRRORED: Final[dict[SettledStatus, SettledStatus]] = {
     "won": "lost",
@@ -27,18 +27,22 @@ def bet_outcome(
     stake_minor: int,
     total_stake_minor: int,
     max_payout_minor: int | None,
+    free: bool = False,
 ) -> Outcome:
     """Settle a bet whose legs are all decided; `stake_minor` is per line.
 
     A lay gets its liability and what was staked against it, less what the back bet returns: so its profit is exactly
-    the back bet's with the other sign. A cap never takes more than the winnings.
+    the back bet's with the other sign. A cap never takes more than the winnings. A free bet returns its winnings.
     """
     results = tuple(leg.result for leg in legs)
-    multiplier = return_per_line_stake(kind, [leg.win for leg in legs])
+    parts = [[leg.win for leg in legs]]
     if each_way:
-        multiplier += return_per_line_stake(kind, [leg.place for leg in legs])
-    returned = round_half_up(stake_minor * multiplier)
+        parts.append([leg.place for leg in legs])
+    multiplier = sum((return_per_line_stake(kind, part) for part in parts), Fraction(0))
     status = _status(legs, multiplier)
+    if free:
+        multiplier = sum((winnings_per_line_stake(kind, part) for part in parts), Fraction(0))
+    returned = round_half_up(stake_minor * multiplier)
     if side == "lay":
         return Outcome(_MIRRORED[status], total_stake_minor + stake_minor - returned, results)
     cap = MAX_FUNDS_MINOR if max_payout_minor is None else max_payout_minor

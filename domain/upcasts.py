@@ -17,9 +17,13 @@ def _same(data: Data) -> Data:
 
 UPCASTS: Final[dict[tuple[str, int], Callable[[Data], Data]]] = {
     ("account.opened", 1): _same,
+    ("account.stake_settled", 1): _same,
+    ("account.stake_resettled", 1): _same,
+    ("account.stake_reopened", 1): _same,
     ("bet.placed", 1): _same,
     ("bet.settled", 1): _same,
     ("bet.resettled", 1): _same,
+    ("bet.placed", 2): _same,
     ("market.opened", 1): _same,
     ("market.opened", 2): _same,
     ("odds.snapshot_taken", 1): _same,

@@ -27,11 +27,12 @@ class Balance(Struct, frozen=True):
     version: int
     position: int
     overdrawn: bool
+    bonus_minor: int
 
 
 _SELECT = """
 SELECT account_id, owner, currency, name, held_at, available_minor, in_play_minor, version, position,
-       available_minor < 0
+       available_minor < 0, bonus_minor
 FROM balances"""
 
 
@@ -73,7 +74,8 @@ async def page(
 _CREATE = """
 CREATE TABLE balances (
     account_id uuid PRIMARY KEY, owner text NOT NULL, currency text NOT NULL, name text NOT NULL, held_at text,
-    available_minor bigint NOT NULL, in_play_minor bigint NOT NULL, version bigint NOT NULL, position bigint NOT NULL
+    available_minor bigint NOT NULL, in_play_minor bigint NOT NULL, version bigint NOT NULL, position bigint NOT NULL,
+    bonus_minor bigint NOT NULL
 ) WITH (fillfactor = 60)"""  # room for an update to stay on its page, where no index has to hear of it
 
 _INDEX = "CREATE INDEX ON balances (owner, account_id)"
@@ -81,15 +83,16 @@ _INDEX = "CREATE INDEX ON balances (owner, account_id)"
 _OPEN = over(
     """
     INSERT INTO balances (account_id, owner, currency, name, held_at,
-                          available_minor, in_play_minor, version, position) SELECT * FROM {}""",
-    *("uuid", "text", "text", "text", "text", "bigint", "bigint", "bigint", "bigint"),
+                          available_minor, in_play_minor, version, position, bonus_minor) SELECT * FROM {}""",
+    *("uuid", "text", "text", "text", "text", "bigint", "bigint", "bigint", "bigint", "bigint"),
 )
 _MOVE = over(
     """
     UPDATE balances b
-    SET available_minor = e.available, in_play_minor = e.in_play, version = e.version, position = e.position
-    FROM {} AS e(account_id, available, in_play, version, position) WHERE b.account_id = e.account_id""",
-    *("uuid", "bigint", "bigint", "bigint", "bigint"),
+    SET available_minor = e.available, in_play_minor = e.in_play, version = e.version, position = e.position,
+        bonus_minor = e.bonus
+    FROM {} AS e(account_id, available, in_play, version, position, bonus) WHERE b.account_id = e.account_id""",
+    *("uuid", "bigint", "bigint", "bigint", "bigint", "bigint"),
 )
 
 
@@ -103,7 +106,10 @@ def _changes(batch: Batch) -> Iterable[Change]:
     moved: list[tuple[Any, ...]] = []
     for key, (last, state) in batch.last_of_accounts.items():
         account_id = last.stream_id
-        figures = (state.available_minor, state.in_play_minor, state.version, last.position)
+        figures = (
+            *(state.available_minor, state.in_play_minor, state.version, last.position),
+            state.bonus_minor,
+        )
         if event := opened.get(key):
             new.append(
                 (account_id, event.owner, event.currency, event.name, event.held_at, *figures)

@@ -68,6 +68,7 @@ class Bet(Struct, frozen=True):
     position: int
     each_way: bool = False
     best_odds: bool = False
+    free: bool = False
 
 
 _SELECT = """
@@ -226,7 +227,7 @@ def _bet(  # the columns of _SELECT
         for leg, result in zip(legs, decided, strict=True)
     ]
     options = (rest[-1] or "").split()
-    flags = ["each_way" in options, "best_odds" in options]
+    flags = [each in options for each in ("each_way", "best_odds", "free")]
     return Bet(bet_id, account_id, owner, kind, side, shown, *rest[:-1], *flags)
 
 
@@ -333,9 +334,12 @@ def _place(batch: Batch) -> Iterable[Change]:
 
 
 def _options(bet: BetPlaced) -> str | None:
-    if bet.kind == "each_way" or bet.each_way:
-        return "each_way best_odds" if bet.best_odds else "each_way"
-    return "best_odds" if bet.best_odds else None
+    options = {
+        "each_way": bet.kind == "each_way" or bet.each_way,
+        "best_odds": bet.best_odds,
+        "free": bet.free,
+    }
+    return " ".join(name for name, is_set in options.items() if is_set) or None
 
 
 def _further(legs: Sequence[Leg]) -> str:

@@ -22,8 +22,10 @@ from domain.events import (
     BetReopened,
     BetResettled,
     BetSettled,
+    BonusGranted,
     CommissionCharged,
     Event,
+    FreeStakeReserved,
     FundsDeposited,
     FundsPaidOut,
     FundsReleased,
@@ -54,6 +56,8 @@ ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     StakeResettled,
     StakeReopened,
     CommissionCharged,
+    BonusGranted,
+    FreeStakeReserved,
 )
 
 SETTLEMENTS: tuple[type[Event], ...] = (BetSettled, BetResettled, BetReopened)

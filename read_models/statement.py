@@ -10,7 +10,9 @@ from msgspec import Struct
 from domain.account import AccountEvent
 from domain.events import (
     AccountOpened,
+    BonusGranted,
     CommissionCharged,
+    FreeStakeReserved,
     FundsDeposited,
     FundsPaidOut,
     FundsReleased,
@@ -35,6 +37,8 @@ Kind = Literal[
     "resettlement",
     "settlement_rolled_back",
     "commission",
+    "bonus",
+    "free_stake",
 ]
 
 
@@ -44,7 +48,7 @@ class StatementRow(Struct, frozen=True):
     So the amounts up to a row add up to its `available_after_minor`: a deposit +a, a withdrawal requested -a (it is
     held in play), completed 0 (what was held leaves), rejected +a, a stake -s (it is held in play), a settlement +r,
     the bet's return; a resettlement the difference by which a corrected result changed that return, a settlement rolled
-    back -r (the stake is held in play again), commission -c. `reference` is what the client called the transfer, else the id of the transfer, the bet or the market.
+    back -r (the stake is held in play again), commission -c; bonus and free stakes 0. `reference` is what the client called the transfer, else the id of the transfer, the bet or the market.
     """
 
     position: int
@@ -190,6 +194,10 @@ def _movement(
             return "settlement_rolled_back", -returned, bet_id, None
         case CommissionCharged(market_id=market_id, amount_minor=amount):
             return "commission", -amount, market_id, None
+        case BonusGranted(transfer_id=transfer_id):
+            return "bonus", 0, transfer_id, None
+        case FreeStakeReserved(bet_id=bet_id):
+            return "free_stake", 0, bet_id, None
         case AccountOpened():
             # Not shown in a statement: it says from when on the balances are zero.
             return "opened", 0, account_id, None

@@ -13,7 +13,7 @@ from domain.account import Account
 from domain.odds import HousePrices
 from domain.streams import State
 
-SNAPSHOT_VERSION: Final = 2
+SNAPSHOT_VERSION: Final = 3
 _SHAPE_OF: Final[dict[type[State], str]] = {
     kind: f"{kind.__name__}.{SNAPSHOT_VERSION}" for kind in (Account, HousePrices)
 }

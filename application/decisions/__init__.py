@@ -14,6 +14,7 @@ from domain.commands import (
     CompleteWithdrawal,
     DeclareResult,
     Deposit,
+    GrantBonus,
     MatchFeedName,
     OpenAccount,
     OpenMarket,
@@ -48,6 +49,8 @@ def decide(command: Command, ctx: Context) -> Answer:
             return voids.void_bet(command, ctx)
         case Deposit():
             return accounts.deposit(command, ctx)
+        case GrantBonus():
+            return accounts.grant_bonus(command, ctx)
         case Withdraw():
             return accounts.withdraw(command, ctx)
         case CompleteWithdrawal() | RejectWithdrawal():

@@ -7,7 +7,14 @@ from application.answers import Answer
 from application.decisions.context import Context, as_account, start
 from domain import account as accounts
 from domain.account import Account
-from domain.commands import CompleteWithdrawal, Deposit, OpenAccount, RejectWithdrawal, Withdraw
+from domain.commands import (
+    CompleteWithdrawal,
+    Deposit,
+    GrantBonus,
+    OpenAccount,
+    RejectWithdrawal,
+    Withdraw,
+)
 from domain.events import Event, WithdrawalRequested
 from domain.refusals import AccountNotFound, WithdrawalNotFound
 from domain.withdrawal import Withdrawal
@@ -38,6 +45,15 @@ def deposit(command: Deposit, ctx: Context) -> Answer:
         transfer_id, command.amount_minor, command.method, command.reference
     )
     account = as_account(ctx.book.record(account.account_id, deposited))
+    return answers.Transferred(transfer_id, "completed", account.available_minor, ctx.book.position)
+
+
+def grant_bonus(command: GrantBonus, ctx: Context) -> Answer:
+    """Let the target account stake an amount for free."""
+    account = ctx.find(Account, ctx.target, AccountNotFound)
+    transfer_id = command.transfer_id or ctx.new_id()
+    granted = account.grant_bonus(transfer_id, command.amount_minor, command.reason)
+    account = as_account(ctx.book.record(account.account_id, granted))
     return answers.Transferred(transfer_id, "completed", account.available_minor, ctx.book.position)
 
 

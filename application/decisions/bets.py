@@ -16,6 +16,7 @@ from domain.legs import RACES
 from domain.market import Market
 from domain.odds import HousePrices
 from domain.placing import place_bet as place_bet_of_any_kind
+from domain.placing import staked_minor
 from domain.refusals import (
     AccountNotFound,
     BatchRefused,
@@ -45,7 +46,11 @@ def place_bet(command: PlaceBet, ctx: Context) -> BetAccepted:
         if book.is_taken(bet_id):
             raise IdTaken(f"bet_id {bet_id} is taken", field="bet_id")
     stake, returns = placed.total_stake_minor, placed.potential_return_minor
-    reserved = account.reserve_stake(bet_id, stake, returns)
+    reserved = (
+        account.reserve_free_stake(bet_id, staked_minor(placed), returns)
+        if placed.free
+        else account.reserve_stake(bet_id, stake, returns)
+    )
     book.record_first(bet_id, placed)
     account = as_account(book.record(account.account_id, reserved))
     return BetAccepted(bet_id, "open", stake, returns, account.available_minor, book.position)
@@ -59,6 +64,7 @@ def _is_plain(command: PlaceBet, leg: Leg, market: Market) -> bool:
         and leg.odds is not None
         and not command.each_way
         and not command.best_odds
+        and not command.free
         and market.type not in RACES
     )
 
@@ -84,6 +90,7 @@ def _place_other(command: PlaceBet, account: Account, ctx: Context) -> BetPlaced
         side=command.side,
         each_way=command.each_way,
         best_odds=command.best_odds,
+        free=command.free,
     )
     for leg in command.legs:
         if markets[leg.market_id].pricing == "house":

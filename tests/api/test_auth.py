@@ -27,6 +27,7 @@ ROUTES: Final = [
     ("GET", f"/v1/accounts/{X}", ALL),
     ("GET", f"/v1/accounts/{X}/statement", ALL),
     ("POST", f"/v1/accounts/{X}/deposits", TRADERS),
+    ("POST", f"/v1/accounts/{X}/bonus", OPERATORS),
     ("POST", f"/v1/accounts/{X}/withdrawals", TRADERS),
     ("POST", f"/v1/withdrawals/{X}/complete", OPERATORS),
     ("POST", f"/v1/withdrawals/{X}/reject", OPERATORS),

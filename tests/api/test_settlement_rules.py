@@ -157,6 +157,25 @@ def test_an_abandoned_market_and_the_first_half(trader: Client, operator: Client
     assert operator.get(f"/v1/markets/{half}").ok()["half_time"] == {"home": 1, "away": 0}
 
 
+def test_a_free_bet_is_paid_from_the_bonus(trader: Client, operator: Client) -> None:
+    account, market = trader.account(), race(operator)
+    grant = {"amount_minor": 150, "reason": "welcome"}
+    operator.post(f"/v1/accounts/{account}/bonus", grant).ok(201)
+    placed = place(trader, account, leg(market), free=True)
+    assert (placed["total_stake_minor"], placed["potential_return_minor"]) == (0, 200)
+    body = {"account_id": account, "legs": [leg(market)], "stake_minor": 51, "free": True}
+    trader.post("/v1/bets", body).problem(422, "insufficient_funds")
+    path = f"/v1/markets/{market}/result"
+    for generation, (result, available, bonus) in enumerate(
+        [("won", 200, 50), ("void", 0, 150), ("lost", 0, 50)], 1
+    ):
+        operator.post(path, results(result)).ok(202)
+        settled(operator, market, generation)
+        shown = funds(trader, account, operator, market)
+        assert (shown["available_minor"], shown["bonus_minor"]) == (available, bonus)
+    assert bet_after(trader, operator, market, placed)["free"]
+
+
 def test_a_lay_wins_what_the_back_loses(trader: Client, operator: Client) -> None:
     account, market = trader.account(1_000), race(operator)
     placed = place(trader, account, leg(market), side="lay")

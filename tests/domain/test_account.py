@@ -9,6 +9,7 @@ from domain.account import Account, open_account
 from domain.actors import Actor
 from domain.events import (
     AccountOpened,
+    BonusGranted,
     Event,
     FundsDeposited,
     FundsPaidOut,
@@ -71,6 +72,10 @@ def reopened(returned: int) -> StakeReopened:
         potential_return_minor=700,
         currency="EUR",
     )
+
+
+def granted(amount: int) -> BonusGranted:
+    return BonusGranted(transfer_id=TRANSFER, amount_minor=amount, currency="EUR", reason="hello")
 
 
 def held(amount: int) -> FundsReserved:
@@ -238,6 +243,18 @@ def test_a_decision_gives_its_event(
             lambda a: a.reserve_funds(TRANSFER, 101),
             InsufficientFunds,
             id="withdraw what is held for a withdrawal",
+        ),
+        pytest.param(
+            [deposited(1_000), granted(500)],
+            lambda a: a.reserve_free_stake(BET, 501, 2),
+            InsufficientFunds,
+            id="a free bet of more than the bonus",
+        ),
+        pytest.param(
+            [*OVERDRAWN, granted(500)],
+            lambda a: a.reserve_free_stake(BET, 1, 2),
+            AccountOverdrawn,
+            id="a free bet while overdrawn",
         ),
         pytest.param(
             OVERDRAWN,

@@ -16,6 +16,7 @@ from domain.bet import Bet
 from domain.events import (
     BetKind,
     BetPlaced,
+    BetSettled,
     DeadHeat,
     Leg,
     MarketLimits,
@@ -25,6 +26,8 @@ from domain.events import (
     Score,
     Selection,
     SelectionResult,
+    StakeResettled,
+    StakeSettled,
     StartingPrice,
     Terms,
 )
@@ -169,6 +172,7 @@ REFUSED = [
     Refused("a lay at the starting price", [race()], NotOffered, [leg(race(), None)], {"side": "lay"}),
     Refused("a lay against the house", [race(pricing="house")], NotOffered, options={"side": "lay"}),
     Refused("a lay with best odds", [race()], NotOffered, options={"side": "lay", "best_odds": True}),
+    Refused("a free lay", [race()], NotOffered, options={"side": "lay", "free": True}),
     Refused("a lay of nothing", [race()], InvalidInput, [leg(race(), "1.001")], {"side": "lay"}),
     Refused("over the market's stake", [race(limits=MarketLimits(max_stake_minor=99)), race(1)], LimitExceeded, options=DOUBLE),
     Refused("over the market's return", [race(limits=MarketLimits(max_return_minor=899)), race(1)], LimitExceeded, options=DOUBLE),
@@ -273,6 +277,42 @@ def test_best_odds_are_the_better_of_taken_and_starting_price(taken: str, return
     won = (SelectionResult("x", "won"),)
     ended = market.evolve(market.declare(won, None, starting_prices=prices, partial=True))
     assert outcome(placed, ended).return_minor == returned
+
+
+@pytest.mark.parametrize(
+    ("result", "returned", "bonus"), [("won", 200, 0), ("lost", 0, 0), ("void", 0, 100)]
+)
+def test_a_free_bet_returns_its_winnings_and_its_bonus_when_it_is_void(
+    result: Result, returned: int, bonus: int
+) -> None:
+    market = race()
+    placed = place([market], [leg(market)], free=True)
+    assert (placed.total_stake_minor, placed.potential_return_minor) == (0, 200)
+    change = bet(placed).bring_to(outcome(placed, resulted(market, result)))
+    assert change is not None
+    settled = change[1]
+    assert isinstance(settled, StakeSettled)
+    assert (settled.stake_minor, settled.return_minor, settled.bonus_minor) == (0, returned, bonus)
+
+
+def test_a_free_full_cover_pays_the_winnings_of_its_lines() -> None:
+    markets = [race(n) for n in range(3)]
+    placed = place(markets, [leg(each, "2") for each in markets], kind="trixie", free=True)
+    done = [resulted(*each) for each in zip(markets, ("won", "won", "lost"), strict=True)]  # type: ignore[arg-type]
+    assert outcome(placed, *done).return_minor == 300
+    again = bet(placed).evolve(settled_event(placed, outcome(placed, *done)))
+    void = [resulted(each, "void") for each in markets]
+    change = again.bring_to(outcome(placed, *void))
+    assert change is not None
+    assert isinstance(change[1], StakeResettled)
+    assert (change[1].difference_minor, change[1].bonus_minor) == (-300, 400)
+
+
+def settled_event(placed: BetPlaced, ended: Outcome) -> BetSettled:
+    change = bet(placed).bring_to(ended)
+    assert change is not None
+    assert isinstance(change[0], BetSettled)
+    return change[0]
 
 
 def test_a_payout_is_capped_but_never_below_the_stake() -> None:

@@ -72,6 +72,7 @@ async def test_a_balance_is_what_was_moved(desk: Desk, db: Reader, database_url:
         3,
         placed["position"],
         overdrawn=False,
+        bonus_minor=0,
     )
     assert await balances.get(db, NOBODY) is None
 

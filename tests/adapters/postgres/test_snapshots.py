@@ -46,7 +46,7 @@ def test_streams_that_stay_short_have_no_snapshots() -> None:
 def test_the_shape_of_a_state_changes_only_with_the_version_of_snapshots() -> None:
     """When this fails: raise SNAPSHOT_VERSION in adapters/postgres/snapshots.py, then write the new shape here."""
     assert (SNAPSHOT_VERSION, shape(Account), shape(HousePrices)) == (
-        2,
+        3,
         {
             "account_id": "UUID",
             "version": "int",
@@ -56,6 +56,7 @@ def test_the_shape_of_a_state_changes_only_with_the_version_of_snapshots() -> No
             "in_play_minor?": "int",
             "promised_minor?": "int",
             "commission?": {"any of": ["Decimal", "nil"]},
+            "bonus_minor?": "int",
         },
         {"version": "int", "prices?": "dict"},
     )
