@@ -29,3 +29,10 @@ class Funds(Struct, frozen=True):
     in_play_minor: int
     currency: str
     position: int
+
+
+class BetEnd(Struct, frozen=True):
+    """How a bet stands; its return in minor units, None while it is open."""
+
+    status: str
+    return_minor: int | None

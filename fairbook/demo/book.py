@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec import Struct, field
 
 from domain.events import MarketType, Score
+from fairbook.demo.rules import Ended, Wager
 
 GOALS_LINE = Decimal("2.5")
 
@@ -48,6 +49,19 @@ class Purse(Struct):
         return self.returned_minor - (self.turnover_minor - self.in_play_minor)
 
 
+class Tally(Struct):
+    """Sums over all bets of one kind in one currency, in its minor units."""
+
+    bets: int = 0
+    turnover_minor: int = 0
+    returned_minor: int = 0
+
+    @property
+    def profit_minor(self) -> int:
+        """What the bets returned above what they risked; open ones have returned nothing yet."""
+        return self.returned_minor - self.turnover_minor
+
+
 class Settled(Struct):
     """Sums over a market's settled bets of one currency, in its minor units."""
 
@@ -64,6 +78,8 @@ class Book:
         self.purses: dict[UUID, Purse] = {}
         self.settled: dict[tuple[UUID, str], Settled] = {}
         """What was settled on each market in each currency."""
+        self.kinds: dict[tuple[str, str], Tally] = {}
+        """Sums by currency and kind of bet."""
         self._open: dict[UUID, list[Bet]] = {}
 
     def open(self, account_id: UUID, owner: str, currency: str) -> None:
@@ -82,12 +98,22 @@ class Book:
 
     def accept(self, bet: Bet) -> None:
         """The ledger took this bet."""
-        purse = self.purses[bet.account_id]
-        purse.available_minor -= bet.stake_minor
-        purse.in_play_minor += bet.stake_minor
-        purse.turnover_minor += bet.stake_minor
-        purse.bets += 1
+        self._stake(bet.account_id, "single", bet.stake_minor)
         self._open.setdefault(bet.market_id, []).append(bet)
+
+    def accept_wager(self, wager: Wager) -> None:
+        """The ledger took this bet of any kind."""
+        self._stake(wager.account_id, kind_of(wager), wager.at_risk_minor)
+
+    def _stake(self, account_id: UUID, kind: str, stake_minor: int) -> None:
+        purse = self.purses[account_id]
+        purse.available_minor -= stake_minor
+        purse.in_play_minor += stake_minor
+        purse.turnover_minor += stake_minor
+        purse.bets += 1
+        tally = self.kinds.setdefault((purse.currency, kind), Tally())
+        tally.bets += 1
+        tally.turnover_minor += stake_minor
 
     def refuse(self, bet: Bet, kind: str) -> None:
         """The ledger refused this bet for the named reason."""
@@ -99,14 +125,31 @@ class Book:
             purse = self.purses[bet.account_id]
             won = bet.selection_id == selection_id
             return_minor = returned_minor(bet.stake_minor, bet.odds) if won else 0
-            purse.in_play_minor -= bet.stake_minor
-            purse.available_minor += return_minor
-            purse.returned_minor += return_minor
-            purse.won += won
+            self._return(bet.account_id, "single", bet.stake_minor, return_minor, won=won)
             settled = self.settled.setdefault((market_id, purse.currency), Settled())
             settled.bets += 1
             settled.stake_minor += bet.stake_minor
             settled.return_minor += return_minor
+
+    def settle_wager(self, wager: Wager, ended: Ended) -> None:
+        """Every leg of this bet is decided for good."""
+        self._return(
+            wager.account_id,
+            kind_of(wager),
+            wager.at_risk_minor,
+            ended.return_minor,
+            won=ended.status == "won",
+        )
+
+    def _return(
+        self, account_id: UUID, kind: str, stake_minor: int, return_minor: int, *, won: bool
+    ) -> None:
+        purse = self.purses[account_id]
+        purse.in_play_minor -= stake_minor
+        purse.available_minor += return_minor
+        purse.returned_minor += return_minor
+        purse.won += won
+        self.kinds[purse.currency, kind].returned_minor += return_minor
 
     def end_round(self) -> None:
         """Count the rounds that a trader has lost in a row."""
@@ -126,6 +169,14 @@ class Book:
     def refusals(self) -> Counter[str]:
         """How many bets were refused, by reason."""
         return sum((purse.refusals for purse in self.purses.values()), Counter[str]())
+
+
+def kind_of(wager: Wager) -> str:
+    """Name a bet as the report lists it: its kind, each way or a lay."""
+    words = [str(wager.kind)]
+    words += ["each way"] if wager.each_way else []
+    words += ["lay"] if wager.side == "lay" else []
+    return " ".join(words)
 
 
 def returned_minor(stake_minor: int, odds: Decimal) -> int:

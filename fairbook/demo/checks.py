@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Struct
 
 from fairbook.client import LedgerClient, in_flight
-from fairbook.demo.answers import Funds
-from fairbook.demo.book import Settled
+from fairbook.demo.answers import BetEnd, Funds
+from fairbook.demo.book import Settled, kind_of
 from fairbook.demo.run import Played
 from fairbook.replay import run_replay
 from read_models.journal import TrialBalance
@@ -49,12 +49,13 @@ class _EventHead(Struct, frozen=True):
 async def check(client: LedgerClient, played: Played, *, alone: bool) -> Findings:
     """Compare balances, settlements, books and log with what the demo knows; `alone` on a ledger of its own."""
     settlements = await check_settlements(client, played)
+    bets = await check_bets(client, played)
     balances = await check_balances(client, played)
     trial_balance = await client.read(
         "/v1/audit/trial-balance", TrialBalance, after=played.last_position
     )
     topics, head = await count_events(client, played)
-    checks = [balances, settlements, check_books(trial_balance)]
+    checks = [balances, settlements, bets, check_books(trial_balance)]
     if alone:
         checks += [check_log(topics, played), check_owed(trial_balance, played)]
     return Findings(topics, head, trial_balance, checks)
@@ -91,6 +92,29 @@ async def check_settlements(client: LedgerClient, played: Played) -> Check:
     await in_flight(played.markets, compare)
     return _check(
         f"settlements equal the demo's own arithmetic ({len(played.markets)} markets)", differences
+    )
+
+
+async def check_bets(client: LedgerClient, played: Played) -> Check:
+    """Compare each bet of the last day with the demo's own rules: its status, its return to the minor unit."""
+    differences: list[str] = []
+    for market_id in played.gala.markets:
+        row = await _completed(client, market_id)
+        if not row.completed or row.open_bets:
+            differences.append(f"market {market_id} is {row}")
+
+    async def compare(bet_id: UUID) -> None:
+        wager, ended = played.gala.ended[bet_id]
+        shown = await client.read(f"/v1/bets/{bet_id}", BetEnd, after=played.last_position)
+        if (shown.status, shown.return_minor) != (ended.status, ended.return_minor):
+            differences.append(f"{wager} is {shown}, expected {ended}")
+
+    await in_flight(played.gala.ended, compare)
+    kinds = {kind_of(wager) for wager, _ in played.gala.ended.values()}
+    return _check(
+        f"bets of every kind end as the demo's own rules say "
+        f"({len(played.gala.ended)} bets, {len(kinds)} kinds)",
+        differences,
     )
 
 
@@ -143,10 +167,11 @@ def check_log(topics: Counter[str], played: Played) -> Check:
     """Compare the log with the answers: no accepted bet missing, none twice, each settled once."""
     expected = {
         "account.opened": len(played.book.purses),
-        "market.opened": len(played.markets),
-        "market.result_declared": len(played.markets),
+        "market.opened": len(played.markets) + len(played.gala.markets),
+        "market.result_declared": len(played.markets) + played.gala.declarations,
         "bet.placed": played.book.bets,
-        "bet.settled": played.book.bets,
+        # What a result that was taken back had settled is open again, and settled a second time.
+        "bet.settled": played.book.bets + topics["bet.reopened"],
     }
     differences = [
         f"{topic}: {topics[topic]} events, {count} expected"

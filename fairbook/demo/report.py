@@ -1,14 +1,16 @@
 """The tables at the end of a demo."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
+from itertools import groupby
 
 from rich.console import Console
 from rich.table import Table
 
 from domain.money import MINOR_DIGITS
-from fairbook.demo.book import Purse
+from fairbook.demo.book import Purse, Tally
 from fairbook.demo.checks import Findings
+from fairbook.demo.gala_play import PUNTERS, STRATEGY
 from fairbook.demo.run import Played
 from fairbook.demo.traders import TRADERS
 
@@ -18,6 +20,7 @@ TOPICS_SHOWN = 20
 def show(console: Console, played: Played, findings: Findings) -> None:
     """Print who won and lost, what happened how fast, and whether everything agrees."""
     console.print(accounts_table(played.book.purses.values()))
+    console.print(kinds_table(played.book.kinds))
     console.print(figures_table(played, findings))
     console.print(trial_balance_table(findings))
     for check in findings.checks:
@@ -38,6 +41,7 @@ def accounts_table(purses: Iterable[Purse]) -> Table:
     for column in numbers:
         table.add_column(column, justify="right")
     strategies = {trader.name: trader.strategy for trader in TRADERS}
+    strategies |= dict.fromkeys(PUNTERS, STRATEGY)
     ranked = sorted(purses, key=lambda purse: (purse.currency, -_yield(purse), purse.owner))
     for purse in ranked:
         table.add_row(purse.owner, strategies.get(purse.owner, ""), *_cells(purse))
@@ -87,9 +91,34 @@ def money(amount_minor: int, digits: int) -> str:
     return f"{Decimal(amount_minor).scaleb(-digits):,.{digits}f}"
 
 
+def kinds_table(kinds: Mapping[tuple[str, str], Tally]) -> Table:
+    """Lay out bets by kind in each currency, the most frequent first."""
+    table = Table(title="Bets by kind", title_justify="left")
+    for column in ("", "kind"):
+        table.add_column(column)
+    for column in ("bets", "turnover", "profit", "yield"):
+        table.add_column(column, justify="right")
+    ranked = sorted(kinds.items(), key=lambda item: (item[0][0], -item[1].bets, item[0][1]))
+    for currency, rows in groupby(ranked, key=lambda item: item[0][0]):
+        digits = MINOR_DIGITS[currency]
+        for (_, kind), tally in rows:
+            share = Decimal(tally.profit_minor) / tally.turnover_minor
+            table.add_row(
+                currency,
+                kind,
+                f"{tally.bets:,}",
+                money(tally.turnover_minor, digits),
+                money(tally.profit_minor, digits),
+                f"{100 * share:+.2f}%",
+            )
+        table.add_section()
+    return table
+
+
 def figures_table(played: Played, findings: Findings) -> Table:
     """Lay out how much was played, and how fast."""
     book = played.book
+    wagers = [wager for wager, _ in played.gala.ended.values()]
     table = Table(title="Figures", title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
@@ -101,10 +130,17 @@ def figures_table(played: Played, findings: Findings) -> Table:
         ("  asked one by one", f"{played.singles:,}"),
         ("  asked in batches", f"{played.batched:,} in {played.batches:,}"),
         *((f"bets refused: {kind}", f"{count:,}") for kind, count in book.refusals.most_common()),
+        ("bets of many kinds, on the last day", f"{len(wagers):,}"),
+        ("  at a starting price", f"{sum(wager.at_starting_price for wager in wagers):,}"),
+        ("  with best odds guaranteed", f"{sum(wager.best_odds for wager in wagers):,}"),
         ("elapsed", f"{played.elapsed_seconds:.1f} s"),
         ("  placing bets", f"{played.betting_seconds:.1f} s"),
         ("  declaring and settling", f"{played.settling_seconds:.1f} s"),
-        ("bets a second while betting", f"{book.bets / played.betting_seconds:,.0f}"),
+        ("  the last day: bets of every kind", f"{played.gala_seconds:.1f} s"),
+        (
+            "bets a second while betting",
+            f"{(book.bets - len(played.gala.ended)) / played.betting_seconds:,.0f}",
+        ),
         ("events", f"{findings.topics.total():,}"),
         *(
             (f"  {topic}", f"{count:,}")

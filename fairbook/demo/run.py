@@ -8,7 +8,7 @@ from random import Random
 from typing import Final
 from uuid import UUID, uuid5
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from adapters.football_data import Match
 from domain.commands import (
@@ -29,7 +29,10 @@ from domain.events import Leg
 from fairbook.client import LedgerClient, Receipt, Refused, ServiceError, in_flight
 from fairbook.demo.answers import BatchAnswer, Funds
 from fairbook.demo.book import Bet, Book, winner
+from fairbook.demo.gala import CUP_MATCHES
+from fairbook.demo.gala_play import GalaPlay, GalaPlayed
 from fairbook.demo.season import Round, Snapshot, own_ids, rounds
+from fairbook.demo.simulation import simulate_season
 from fairbook.demo.tickets import Quota, Ticket
 from fairbook.demo.traders import TRADERS, Desk, Prices, Trader, prices
 from fairbook.imports import open_market, record_odds
@@ -57,7 +60,10 @@ class Played(Struct):
     last_position: int = 0
     betting_seconds: float = 0.0
     settling_seconds: float = 0.0
+    gala_seconds: float = 0.0
     elapsed_seconds: float = 0.0
+    gala: GalaPlayed = field(default_factory=GalaPlayed)
+    """The last day, on which bets of every kind are placed."""
 
 
 class Play:
@@ -77,6 +83,7 @@ class Play:
         self._client = client
         self._rounds = rounds(own_ids(match, run_id) for match in season)
         self._run_id = run_id
+        self._seed = seed
         self._dice = Random(seed)  # noqa: S311  chance that must be repeatable, not secret
         self._advance = advance
         self._quota = Quota(bets, sum(len(round_.phases()) for round_ in self._rounds))
@@ -103,6 +110,7 @@ class Play:
             if number == len(self._rounds) // 2:
                 await self._withdraw()
             await self._play_round(round_)
+        await self._play_gala()
         self.played.elapsed_seconds = time.perf_counter() - started
         return self.played
 
@@ -166,7 +174,7 @@ class Play:
             self.played.betting_seconds += time.perf_counter() - started
         started = time.perf_counter()
         await in_flight(round_.matches, self._declare)
-        await self._settled()
+        await self._settled(list(self._account_of.values()))
         self.played.settling_seconds += time.perf_counter() - started
         for match in round_.matches:
             assert match.score is not None  # rounds() lets no other in
@@ -201,6 +209,17 @@ class Play:
                 picks += [(trader, pick) for pick in trader.picks(desk)]
             seen[market.market_id] = now
         return self._quota.plan(picks, self._dice)
+
+    async def _play_gala(self) -> None:
+        """Let the season's last matches play a cup; a short season is filled up with simulated ones."""
+        started = time.perf_counter()
+        matches = [match for round_ in reversed(self._rounds) for match in round_.matches]
+        if len(matches) < CUP_MATCHES:
+            matches += simulate_season(self._seed)
+        gala = GalaPlay(self._client, self.played.book, self._run_id, self._send, self._take_back)
+        self.played.gala = await gala.run(matches[:CUP_MATCHES], self._dice)
+        await self._settled(list(self.played.book.purses))
+        self.played.gala_seconds = time.perf_counter() - started
 
     # ---- bets
 
@@ -269,10 +288,9 @@ class Play:
             await self._send(f"/v1/markets/{market.market_id}/close", CloseMarket())
             await self._send(f"/v1/markets/{market.market_id}/result", result)
 
-    async def _settled(self) -> None:
-        """Wait until no bet of the round is in play any more."""
+    async def _settled(self, waiting: list[UUID]) -> None:
+        """Wait until these accounts have no bet in play any more."""
         pause_seconds, waited_seconds = POLL_SECONDS, 0.0
-        waiting = list(self._account_of.values())
         while waiting:
             waiting = [
                 account_id for account_id in waiting if await self._in_play_minor(account_id)
@@ -299,9 +317,15 @@ class Play:
     def _id(self, name: str) -> UUID:
         return uuid5(self._run_id, name)
 
-    async def _send(self, path: str, command: Command) -> None:
+    async def _send(self, path: str, command: Command) -> int:
         receipt = await self._client.command(path, command, self._next_key(), Receipt)
         self._reached(receipt.position)
+        return receipt.position
+
+    async def _take_back(self, path: str) -> int:
+        receipt = await self._client.delete(path, self._next_key(), Receipt)
+        self._reached(receipt.position)
+        return receipt.position
 
     def _next_key(self) -> UUID:
         self._commands += 1
