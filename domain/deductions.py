@@ -19,7 +19,8 @@ PENCE: Final = 100
 class Rule4Table(Struct, frozen=True):
     """An operator's Rule 4: pence in the pound by the withdrawn runner's price.
 
-    `bands` are (longest price as odds to one, pence), shortest prices first; longer prices deduct nothing. The sum of
+    `bands` are (longest price as odds to one, pence), shortest prices first; longer prices deduct nothing. A price
+    between two bands of the printed table counts to the nearer one: 8/13 is still 8/13 when it is written 1.62. The sum of
     several deductions is capped at `cap_pence`; a sum of exactly `waived_pence` is waived where that is set.
     """
 
@@ -43,16 +44,22 @@ class Rule4Table(Struct, frozen=True):
 
 
 def _bands(text: str) -> tuple[tuple[Fraction, int], ...]:
-    pairs = (band.split(":") for band in text.split())
-    return tuple((Fraction(longest), int(pence)) for longest, pence in pairs)
+    """Read `shortest–longest:pence …`; a band reaches half of the way to the next one, the last one to its longest price."""
+    rows = [each.replace("–", ":").split(":") for each in text.split()]
+    shortest = [Fraction(row[0]) for row in rows]
+    longest = [Fraction(row[1]) for row in rows]
+    reach = [(end + begin) / 2 for end, begin in zip(longest, shortest[1:], strict=False)]
+    return tuple(
+        (limit, int(row[2])) for limit, row in zip([*reach, longest[-1]], rows, strict=True)
+    )
 
 
 TRADITIONAL: Final = Rule4Table(
     operator="traditional",
     version=1,
     bands=_bands(
-        "1/9:90 2/11:85 1/4:80 3/10:75 2/5:70 8/15:65 8/13:60 4/5:55 20/21:50"
-        " 6/5:45 6/4:40 7/4:35 9/4:30 3:25 4:20 11/2:15 9:10 14:5"
+        "0–1/9:90 2/17–2/11:85 1/5–1/4:80 2/7–3/10:75 1/3–2/5:70 4/9–8/15:65 4/7–8/13:60 4/6–4/5:55 5/6–20/21:50"
+        " 1–6/5:45 5/4–6/4:40 13/8–7/4:35 15/8–9/4:30 5/2–3:25 10/3–4:20 9/2–11/2:15 6–9:10 10–14:5"
     ),
 )
 """The traditional table (Tattersalls' Rule 4), as DOMAIN.md gives it: capped at 90p, nothing waived."""

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil, floor
 
 import pytest
 from hypothesis import given
@@ -49,9 +50,10 @@ def test_the_traditional_table(shortest: str, longest: str, pence: int) -> None:
     bands = [band for band, _ in TRADITIONAL.bands]
     assert bands == sorted(bands)
     for price in (shortest, longest):
-        # A price in thirds has no three decimals: rounded down it is still the same price.
-        odds = Decimal(int((1 + Fraction(price)) * 1000)) / 1000
-        assert TRADITIONAL.pence(odds) == pence
+        # A price in thirds has no three decimals: however it is written, it is still the same price.
+        exact = (1 + Fraction(price)) * 1000
+        for thousandths in (floor(exact), ceil(exact), 10 * round(exact / 10)):
+            assert TRADITIONAL.pence(Decimal(thousandths) / 1000) == pence
 
 
 @given(odds=st.tuples(st.decimals("1.001", "100", places=3), st.decimals("1.001", "100", places=3)))

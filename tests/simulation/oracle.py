@@ -49,10 +49,10 @@ WORDS = {
 }
 
 RULE_4 = """
-1/9 90, 2/11 85, 1/4 80, 3/10 75, 2/5 70, 8/15 65, 8/13 60, 4/5 55, 20/21 50, 6/5 45, 6/4 40, 7/4 35, 9/4 30, 3/1 25,
-4/1 20, 11/2 15, 9/1 10, 14/1 5
+0-1/9 90, 2/17-2/11 85, 1/5-1/4 80, 2/7-3/10 75, 1/3-2/5 70, 4/9-8/15 65, 4/7-8/13 60, 4/6-4/5 55, 5/6-20/21 50,
+1-6/5 45, 5/4-6/4 40, 13/8-7/4 35, 15/8-9/4 30, 5/2-3/1 25, 10/3-4/1 20, 9/2-11/2 15, 6/1-9/1 10, 10/1-14/1 5
 """
-"""Pence in the pound by the longest price of each band, as DOMAIN.md prints the traditional table."""
+"""Pence in the pound by band, as DOMAIN.md prints the traditional table; longer prices deduct nothing."""
 
 CAPS = {"traditional/1": 90, "capped_at_75p/1": 75, "waives_5p/1": 90}
 
@@ -244,15 +244,24 @@ def stake_of(bet: BetFacts) -> int:
     return bet.stake * len(lines(bet.kind, len(bet.legs))) * (2 if bet.each_way else 1)
 
 
+def _rule_4_pence(price: Fraction) -> int:
+    """Pence for a price to one: those of the band that holds it, or else is nearest to it."""
+    bands = [each.split() for each in RULE_4.replace("\n", " ").split(",")]
+    if price > 14:
+        return 0
+
+    def distance(band: list[str]) -> Fraction:
+        shortest, longest = map(Fraction, band[0].split("-"))
+        return max(shortest - price, price - longest, ZERO)
+
+    return int(min(bands, key=distance)[1])
+
+
 def deduction(market: MarketFacts, prices: list[Fraction]) -> Fraction:
     """The share of the winnings that Rule 4 takes for runners withdrawn at these decimal odds."""
     if market.rule_4 is None:
         return ZERO
-    bands = [each.split() for each in RULE_4.replace("\n", " ").split(",")]
-    pence = 0
-    for price in prices:
-        found = [int(each) for longest, each in bands if price - 1 <= Fraction(longest)]
-        pence += found[0] if found else 0
+    pence = sum(_rule_4_pence(price - 1) for price in prices)
     pence = min(pence, CAPS[market.rule_4])
     if market.rule_4 == "waives_5p/1" and pence == 5:
         pence = 0
