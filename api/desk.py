@@ -1,5 +1,6 @@
 """What the routes have in hand: the ledger for commands, the database for reads."""
 
+from decimal import Decimal
 from typing import Annotated, Any, Final, Protocol, TypeVar, cast
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from application.ledger import Ledger
 from application.live.hub import Hub
 from application.log import EventFeed
 from domain.actors import Actor
+from domain.cash_out import MARGIN
 from domain.commands import Command
 from domain.freshness import MaxAges
 from read_models.db import Db
@@ -69,6 +71,7 @@ class Desk:
         max_ages: MaxAges | None = None,
         live: Hub | None = None,
         solver: Solver,
+        cash_out_margin: Decimal = MARGIN,
     ) -> None:
         self.ledger = ledger
         self.db = db
@@ -76,6 +79,7 @@ class Desk:
         self.board = board
         self.max_ages = max_ages or MaxAges()
         self.solver = solver
+        self.cash_out_margin = cash_out_margin
         self.live = live
 
     async def command(

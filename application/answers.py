@@ -1,12 +1,13 @@
 """What an accepted command answers; every answer carries the position of the command's last event."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
-from domain.events import MatchedBy
+from domain.events import MatchedBy, PriceSeen
 from domain.feed_name import NameStatus
 from domain.refusals import Refusal
 
@@ -61,6 +62,17 @@ class BetChanged(Struct, frozen=True, gc=False):
     status: str
     return_minor: int
     available_minor: int
+    position: int
+
+
+class CashOutOffer(Struct, frozen=True, gc=False):
+    """What cashing a bet out pays now; `margin` is the share of its worth that the book keeps."""
+
+    bet_id: UUID
+    offer_minor: int
+    currency: str
+    margin: Decimal
+    prices: tuple[PriceSeen, ...]
     position: int
 
 
@@ -119,6 +131,7 @@ Answer = (
     | MarketChanged
     | BetAccepted
     | BetChanged
+    | CashOutOffer
     | BatchDone
     | SnapshotsTaken
     | ArbitragesRecorded

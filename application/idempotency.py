@@ -11,6 +11,7 @@ from application.log import CommandRecord
 from application.order import Order, Outcome
 from domain.actors import Actor
 from domain.commands import (
+    CashOutBet,
     Command,
     Deposit,
     GrantBonus,
@@ -64,6 +65,8 @@ def _digest(command: Command, order: Order, scope: str) -> bytes:
         digest.update(order.target.bytes)
     if scope.startswith("#"):
         digest.update(order.actor.user.encode())
+    if isinstance(command, CashOutBet):  # a client that asks again sends no prices
+        command = CashOutBet(offer_minor=command.offer_minor)
     digest.update(_canonical(command))
     return digest.digest()
 

@@ -13,6 +13,7 @@ from domain.events import (
     BetReopened,
     BetResettled,
     BetSettled,
+    CashOut,
     Leg,
     SelectionResult,
     StakeReopened,
@@ -62,6 +63,8 @@ class Bet(Struct, frozen=True):
         """
         if self.is_voided:
             return self._void_outcome()
+        if self.settled is not None and self.settled.status == "cashed_out":
+            return self.settled
         placed = self.placed
         leg = placed.legs[0]
         market = markets[leg.market_id]
@@ -95,6 +98,11 @@ class Bet(Struct, frozen=True):
         )
         return replace(of_bet, reason=reason), of_account
 
+    def cash_out(self, return_minor: int, cash_out: CashOut) -> tuple[BetSettled, StakeSettled]:
+        """End the open bet with what was offered for it: no result changes it any more."""
+        of_bet, of_account = self._settle(Outcome("cashed_out", return_minor, ()))
+        return replace(of_bet, cash_out=cash_out), of_account
+
     def _void_outcome(self) -> Outcome:
         results = tuple(SelectionResult(leg.selection_id, "void") for leg in self.placed.legs)
         return Outcome("void", self.placed.total_stake_minor, results)
@@ -123,6 +131,7 @@ class Bet(Struct, frozen=True):
     def _resettle(
         self, before: Outcome, outcome: Outcome
     ) -> tuple[BetResettled, StakeResettled | None]:
+        assert outcome.status != "cashed_out"  # only an open bet is cashed out
         difference = outcome.return_minor - before.return_minor
         resettled = BetResettled(
             account_id=self.placed.account_id,

@@ -19,6 +19,7 @@ from domain.events import (
     MatchRule,
     Opportunity,
     Period,
+    PriceSeen,
     Pricing,
     Result,
     Side,
@@ -269,6 +270,22 @@ class VoidBet(Command, frozen=True, kw_only=True):
     """Give the stake of the target bet back, for good: no result changes it any more."""
 
     reason: Text
+
+
+class OfferCashOut(Command, frozen=True, kw_only=True):
+    """Ask what cashing the target bet out would pay at these prices; `margin` is the share that the book keeps.
+
+    The API adds prices and margin: clients send neither.
+    """
+
+    prices: tuple[PriceSeen, ...] = ()
+    margin: Decimal = Decimal(0)
+
+
+class CashOutBet(OfferCashOut, frozen=True, kw_only=True):
+    """Take the offer for the target bet, if it still is `offer_minor` or better."""
+
+    offer_minor: AmountMinor
 
 
 # ---- prices

@@ -36,6 +36,7 @@ Side = Literal["back", "lay"]
 Period = Literal["full_time", "first_half"]
 AbandonRule = Literal["void_undecided", "void_all"]
 SettledStatus = Literal["won", "lost", "void", "part_won"]
+EndStatus = Literal[SettledStatus, "cashed_out"]
 ArbitrageKind = Literal["two_way", "n_way", "back_lay", "cross_market", "middle"]
 ArbitrageEnd = Literal["price_moved", "expired", "not_open", "limits"]
 ArbitrageWarning = Literal["margin_over_10_percent", "stale_leg", "rules_differ"]
@@ -191,6 +192,23 @@ class AccountAmount(Struct, frozen=True, gc=False):
 
     account_id: UUID
     amount_minor: int
+
+
+class PriceSeen(Struct, frozen=True, gc=False):
+    """A bookmaker's price that a decision went by, as it stood at `at`."""
+
+    market_id: UUID
+    selection_id: str
+    bookmaker: str
+    odds: Decimal
+    at: datetime
+
+
+class CashOut(Struct, frozen=True, gc=False):
+    """What an offer to cash out was made of: the prices of the open legs then, and the share kept as a margin."""
+
+    margin: Decimal
+    prices: tuple[PriceSeen, ...]
 
 
 # ---- events
@@ -387,18 +405,20 @@ class BetPlaced(Event, frozen=True, kw_only=True, omit_defaults=True):
 class BetSettled(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Every leg of a bet is decided; `results` are in the order of its legs.
 
-    With a `reason` an operator made the bet void, whatever its markets say.
+    With a `reason` an operator made the bet void, whatever its markets say. With `cash_out` its owner took that offer
+    instead: `results` are then empty.
     """
 
     topic = "bet.settled"
-    version = 2  # of 2: reason
+    version = 3  # of 2: reason; of 3: cash_out
     account_id: UUID
-    status: SettledStatus
+    status: EndStatus
     results: tuple[SelectionResult, ...]
     stake_minor: int
     return_minor: int
     currency: str
     reason: str | None = None
+    cash_out: CashOut | None = None
 
 
 class BetResettled(Event, frozen=True, kw_only=True, omit_defaults=True):

@@ -130,6 +130,10 @@ class PriceChanged(Refusal):
     """The price is no longer the one that was asked for."""
 
 
+class PriceStale(Refusal):
+    """There is no price that is fresh enough."""
+
+
 class CurrencyMismatch(Refusal):
     """The currencies do not match."""
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from msgspec import Struct
 
-from domain.events import MarketType, Result, SelectionResult, SettledStatus
+from domain.events import EndStatus, MarketType, Result, SelectionResult, SettledStatus
 from domain.money import round_half_up, single_return_minor
 from domain.refusals import InvalidInput, ResultNotDerivable
 
@@ -30,7 +30,7 @@ PLACING: frozenset[MarketType] = frozenset({"WIN", "PLACE", "EW"})
 class Outcome(Struct, frozen=True, gc=False):
     """How a bet ended: `return_minor` includes the stake, `results` are in the order of its legs."""
 
-    status: SettledStatus
+    status: EndStatus
     return_minor: int
     results: tuple[SelectionResult, ...]
 

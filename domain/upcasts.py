@@ -22,6 +22,7 @@ UPCASTS: Final[dict[tuple[str, int], Callable[[Data], Data]]] = {
     ("account.stake_reopened", 1): _same,
     ("bet.placed", 1): _same,
     ("bet.settled", 1): _same,
+    ("bet.settled", 2): _same,
     ("bet.resettled", 1): _same,
     ("bet.placed", 2): _same,
     ("market.opened", 1): _same,

@@ -132,6 +132,7 @@ async def _open(
             max_ages=settings.quote_max_ages,
             live=live,
             solver=HighsSolver(),
+            cash_out_margin=settings.cash_out_margin,
         )
         yield desk, Probes(dependencies, reader, metrics_text)
 

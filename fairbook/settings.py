@@ -6,12 +6,15 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from adapters.nats.limits import DAY_SECONDS, HOUR_SECONDS, MEGABYTE, StreamLimits
+from domain.cash_out import MARGIN
 from domain.freshness import MaxAges
+from domain.money import has_at_most_places
 from fairbook.credentials import CREDENTIALS, FeedCredentials
 
 Environment = Literal["development", "production"]
@@ -26,6 +29,7 @@ _OWN_VARIABLES = frozenset(
     {
         "FAIRBOOK_ARBITRAGE",
         *CREDENTIALS,
+        "FAIRBOOK_CASH_OUT_MARGIN",
         "FAIRBOOK_CHROMIUM",
         "FAIRBOOK_CONTACT",
         "FAIRBOOK_DATA",  # where the tests and the demo look for real data
@@ -73,6 +77,7 @@ class Settings:
     quote_max_ages: MaxAges
     feeds: FeedCredentials
     arbitrage_file: Path | None
+    cash_out_margin: Decimal = MARGIN
     chromium: str | None = None
     contact: str | None = None
 
@@ -105,6 +110,13 @@ class Settings:
                 "seconds by bookmaker, such as default=300,betfair=10",
             ),
             arbitrage_file=_file(variables, "FAIRBOOK_ARBITRAGE"),
+            cash_out_margin=_parsed(
+                variables,
+                "FAIRBOOK_CASH_OUT_MARGIN",
+                _margin,
+                MARGIN,
+                "a share from 0 to below 1, with 4 decimals at most",
+            ),
             feeds=FeedCredentials.from_environment(variables),
             chromium=variables.get("FAIRBOOK_CHROMIUM") or None,
             contact=variables.get("FAIRBOOK_CONTACT") or None,
@@ -277,6 +289,16 @@ def _port(text: str) -> int:
     if not 1 <= port <= PORT_MAX:
         raise ValueError(text)
     return port
+
+
+def _margin(text: str) -> Decimal:
+    try:
+        margin = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(text) from error
+    if not (has_at_most_places(margin, 4) and 0 <= margin < 1):
+        raise ValueError(text)
+    return margin
 
 
 def _ratio(text: str) -> float:

@@ -4,10 +4,20 @@ One module a noun. A decision records nothing before every check has passed, or 
 """
 
 from application.answers import Answer
-from application.decisions import accounts, arbitrages, bets, feeds, markets, settlement, voids
+from application.decisions import (
+    accounts,
+    arbitrages,
+    bets,
+    cash_outs,
+    feeds,
+    markets,
+    settlement,
+    voids,
+)
 from application.decisions.context import Context
 from domain.commands import (
     AbandonMarket,
+    CashOutBet,
     CloseMarket,
     Command,
     CompleteSettlement,
@@ -16,6 +26,7 @@ from domain.commands import (
     Deposit,
     GrantBonus,
     MatchFeedName,
+    OfferCashOut,
     OpenAccount,
     OpenMarket,
     PlaceBet,
@@ -45,6 +56,10 @@ def decide(command: Command, ctx: Context) -> Answer:
             return bets.place_bet(command, ctx)
         case PlaceBets():
             return bets.place_bets(command, ctx)
+        case CashOutBet():
+            return cash_outs.cash_out_bet(command, ctx)
+        case OfferCashOut():
+            return cash_outs.offer_cash_out(command, ctx)
         case VoidBet():
             return voids.void_bet(command, ctx)
         case Deposit():

@@ -11,6 +11,7 @@ from domain.commands import (
     Command,
     CompleteSettlement,
     CompleteWithdrawal,
+    OfferCashOut,
     OpenAccount,
     OpenMarket,
     PlaceBet,
@@ -78,6 +79,12 @@ def further_streams_of(command: Command, target: UUID | None, book: Book) -> Ite
             withdrawal = book.get(target) if target else None
             if isinstance(withdrawal, Withdrawal):
                 yield withdrawal.account_id
+        case OfferCashOut():
+            bet = book.get(target) if target else None
+            if isinstance(bet, Bet):
+                yield bet.placed.account_id
+                for leg in bet.placed.legs:
+                    yield leg.market_id
         case VoidBet():
             bet = book.get(target) if target else None
             if isinstance(bet, Bet):

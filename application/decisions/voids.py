@@ -20,7 +20,8 @@ def void_bet(command: VoidBet, ctx: Context) -> Answer:
     ctx.book.record(bet.bet_id, of_bet)
     if of_account is not None:
         account = as_account(ctx.book.record(account.account_id, of_account))
-    if isinstance(of_bet, BetResettled) and of_bet.difference_minor:
+    counted = bet.status != "cashed_out"  # by its market's settlement
+    if counted and isinstance(of_bet, BetResettled) and of_bet.difference_minor:
         account = _adjust_settlement(bet, of_bet, account, ctx)
     return answers.BetChanged(
         bet.bet_id, of_bet.status, of_bet.return_minor, account.available_minor, ctx.book.position

@@ -43,6 +43,8 @@ ROUTES: Final = [
     ("POST", f"/v1/markets/{X}/abandon", OPERATORS),
     ("POST", f"/v1/markets/{X}/void", OPERATORS),
     ("POST", f"/v1/bets/{X}/void", OPERATORS),
+    ("GET", f"/v1/bets/{X}/cash-out", TRADERS),
+    ("POST", f"/v1/bets/{X}/cash-out", TRADERS),
     ("GET", f"/v1/markets/{X}/settlement", ALL),
     ("GET", f"/v1/markets/{X}/exposure", DESK),
     ("POST", "/v1/bets", TRADERS),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.events import DeadHeat, Result, SelectionResult, SettledStatus
+from domain.events import DeadHeat, EndStatus, Result, SelectionResult
 from domain.refusals import ResultNotDerivable
 from domain.settlement import (
     VOID_FACTOR,
@@ -22,7 +22,7 @@ ODDS = st.decimals("1.001", "1000", places=3)
 
 def outcome(
     result: Result, stake_minor: int, odds: str, tie: tuple[int, int] | None = None
-) -> tuple[SettledStatus, int]:
+) -> tuple[EndStatus, int]:
     dead_heat = DeadHeat(*tie) if tie else None
     ended = SelectionResult("home", result, dead_heat)
     settled = settle_single(Decimal(odds), ended, stake_minor)
@@ -96,7 +96,7 @@ def test_runners_are_placed_and_sides_are_not() -> None:
     ],
 )
 def test_the_status_says_how_a_bet_ended(
-    result: Result, odds: str, tie: tuple[int, int] | None, status: SettledStatus
+    result: Result, odds: str, tie: tuple[int, int] | None, status: EndStatus
 ) -> None:
     assert outcome(result, 1_000, odds, tie)[0] == status
 

@@ -30,6 +30,7 @@ from domain.events import (
     BetResettled,
     BetSettled,
     BonusGranted,
+    CashOut,
     CommissionCharged,
     DeadHeat,
     Event,
@@ -50,6 +51,7 @@ from domain.events import (
     MarketSuspended,
     OddsSnapshotTaken,
     Opportunity,
+    PriceSeen,
     Quote,
     ResultDeclared,
     ResultRolledBack,
@@ -173,6 +175,9 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
             return_minor=1_250,
             currency="EUR",
             reason="palpable error",
+            cash_out=CashOut(
+                Decimal("0.05"), (PriceSeen(MARKET, "home", "Pinnacle", Decimal("2.25"), AT),)
+            ),
         ),
         BetResettled(
             account_id=ACCOUNT,
