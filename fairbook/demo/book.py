@@ -175,6 +175,7 @@ def kind_of(wager: Wager) -> str:
     """Name a bet as the report lists it: its kind, each way or a lay."""
     words = [str(wager.kind)]
     words += ["each way"] if wager.each_way else []
+    words += ["free"] if wager.free else []
     words += ["lay"] if wager.side == "lay" else []
     return " ".join(words)
 

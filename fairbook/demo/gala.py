@@ -233,6 +233,11 @@ def wagers(gala: Gala, accounts: Mapping[str, UUID], run_id: UUID, dice: Random)
         def draft(kind: BetKind, legs: Sequence[Leg], account_id: UUID = account_id) -> Wager:
             return Wager(account_id, account_id, kind, tuple(legs), dice.randrange(10, 500))
 
+        # Two of three outcomes win a double chance: among four, some free bets pay.
+        chances = [offer for match in gala.cup for offer in match if offer.opened.type == "DC"]
+        for offer in chances[:4]:
+            add(replace(draft("single", [leg(offer)]), free=True))
+        add(replace(draft("accumulator", [leg(offer) for offer in chances[4:6]]), free=True))
         for match in gala.cup:
             add(draft("single", [leg(dice.choice(match))]))
             add(replace(draft("single", [leg(dice.choice(match))]), side="lay"))

@@ -9,7 +9,15 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 
 from adapters.football_data import Match
-from domain.commands import CloseMarket, Command, DeclareResult, Deposit, OpenAccount, PlaceBet
+from domain.commands import (
+    CloseMarket,
+    Command,
+    DeclareResult,
+    Deposit,
+    GrantBonus,
+    OpenAccount,
+    PlaceBet,
+)
 from fairbook.client import LedgerClient, ServiceError, in_flight
 from fairbook.demo.book import Book
 from fairbook.demo.gala import Gala, Offer, late_wagers, prepare, wagers
@@ -19,6 +27,7 @@ from read_models.markets import SettlementRow
 PUNTERS: Final = {"maya": "GBP", "nils": "EUR", "olga": "GBP"}
 STRATEGY: Final = "every kind of bet on the last day"
 DEPOSIT_MINOR: Final = 50_000_000
+BONUS_MINOR: Final = 10_000
 POLL_SECONDS: Final = 0.1
 SETTLEMENT_POLLS: Final = 600
 
@@ -85,6 +94,10 @@ class GalaPlay:
         )
         await self._send(f"/v1/accounts/{account_id}/deposits", deposit)
         self._book.deposit(account_id, DEPOSIT_MINOR)
+        bonus = GrantBonus(
+            transfer_id=uuid5(account_id, "bonus"), amount_minor=BONUS_MINOR, reason="free bets"
+        )
+        await self._send(f"/v1/accounts/{account_id}/bonus", bonus)
 
     async def _open_market(self, offer: Offer) -> None:
         await self._send("/v1/markets", offer.opened)
@@ -102,6 +115,7 @@ class GalaPlay:
                 stake_minor=wager.stake_minor,
                 each_way=wager.each_way,
                 best_odds=wager.best_odds,
+                free=wager.free,
             ),
         )
         self._book.accept_wager(wager)

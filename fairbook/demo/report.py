@@ -102,14 +102,14 @@ def kinds_table(kinds: Mapping[tuple[str, str], Tally]) -> Table:
     for currency, rows in groupby(ranked, key=lambda item: item[0][0]):
         digits = MINOR_DIGITS[currency]
         for (_, kind), tally in rows:
-            share = Decimal(tally.profit_minor) / tally.turnover_minor
+            share = Decimal(tally.profit_minor) / (tally.turnover_minor or 1)
             table.add_row(
                 currency,
                 kind,
                 f"{tally.bets:,}",
                 money(tally.turnover_minor, digits),
                 money(tally.profit_minor, digits),
-                f"{100 * share:+.2f}%",
+                f"{100 * share:+.2f}%" if tally.turnover_minor else "",
             )
         table.add_section()
     return table

@@ -65,6 +65,7 @@ class Wager(Struct, frozen=True):
     each_way: bool = False
     best_odds: bool = False
     late: bool = False
+    free: bool = False
 
     @property
     def is_each_way(self) -> bool:
@@ -79,6 +80,8 @@ class Wager(Struct, frozen=True):
     @property
     def at_risk_minor(self) -> int:
         """What the account puts in play: the stake of all lines, or a lay's liability."""
+        if self.free:
+            return 0
         if self.side == "lay":
             return half_up(self.stake_minor * _taken(self.legs[0])) - self.stake_minor
         return self.stake_minor * len(lines(self.kind, len(self.legs))) * (1 + self.is_each_way)
@@ -163,6 +166,9 @@ def end(wager: Wager, markets: Mapping[UUID, Facts]) -> Ended:
         for way in ways
         for line in lines(wager.kind, len(wager.legs))
     ]
+    if wager.free:
+        # The stake was never the account's: each line pays its winnings alone.
+        sums = [max(each - 1, ZERO) for each in sums]
     returned = wager.stake_minor * sum(sums, ZERO)
     status = _status(shares, returned, each_way=wager.is_each_way)
     if wager.side == "lay":

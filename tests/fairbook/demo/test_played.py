@@ -72,7 +72,7 @@ def test_a_season_on_a_service_of_its_own_agrees_in_everything(
     said = capsys.readouterr().out
     assert status == 0, said
     assert "agrees balances equal the demo's own arithmetic (15 accounts)" in said
-    assert "agrees bets of every kind end as the demo's own rules say (165 bets" in said
+    assert "agrees bets of every kind end as the demo's own rules say (180 bets" in said
     assert "agrees the trial balance is zero in every currency (EUR 0, GBP 0)" in said
     assert re.search(r"agrees a replay of [0-9,]+ events gives the same digest", said)
     assert "DISAGREES" not in said

@@ -71,6 +71,14 @@ def test_rule_4_and_place_terms_pay_as_published(
     assert ended.return_minor == return_minor
 
 
+@pytest.mark.parametrize(("share", "return_minor"), [(WON, 1_500), (LOST, 0), (VOID, 0)])
+def test_a_free_bet_pays_its_winnings_alone(share: Share, return_minor: int) -> None:
+    legs = (Leg(MARKET, "a", Decimal("2.5")),)
+    wager = Wager(uuid4(), ACCOUNT, "single", legs, 1_000, free=True)
+    assert wager.at_risk_minor == 0
+    assert end(wager, {MARKET: Facts({"a": share})}).return_minor == return_minor
+
+
 @pytest.mark.parametrize(
     ("market_type", "line", "selection_id", "score", "share"),
     [
@@ -135,7 +143,7 @@ def test_whole_days_end_as_the_oracle_says(seed: int) -> None:
     accounts = {"maya": ACCOUNT}
     placed = wagers(gala, accounts, RUN, dice) + late_wagers(gala, accounts, RUN, dice)
     facts, said = {offer.market_id: offer.facts for offer in gala.offers}, known(gala)
-    for wager in placed:
+    for wager in (each for each in placed if not each.free):
         bet = oracle.BetFacts(
             wager.account_id,
             wager.kind,
