@@ -27,7 +27,7 @@ class CashOutIn(Command, frozen=True, kw_only=True):
     """Take an offer, if it still is `offer_minor` or better; only a `share` of 1, the whole bet, is cashed out so far."""
 
     offer_minor: AmountMinor
-    share: Decimal = WHOLE
+    share: Decimal | None = None
 
 
 @get("/bets/{bet_id:uuid}/cash-out", opt=only("trader"), responses=responses(404, 409, 422))
@@ -55,7 +55,7 @@ async def cash_out_bet(
     key: Key = None,
 ) -> Response[BetChanged]:
     """Cash a bet out."""
-    if not data.share.is_finite() or data.share != WHOLE:
+    if data.share is not None and not (data.share.is_finite() and data.share == WHOLE):
         raise NotOffered("only a whole bet is cashed out", field="share")
     command = CashOutBet(
         offer_minor=data.offer_minor,
