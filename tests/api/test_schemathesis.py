@@ -41,7 +41,12 @@ def test_schemathesis_finds_nothing(
             *("--config-file", CONFIG, "run", f"{service.url}/schema/openapi.json"),
             *("--header", f"Authorization: Bearer {token('admin', 'root')}"),
             *("--phases", phases, "--max-examples", str(examples), "--seed", "20261122"),
-            *("--checks", ",".join(CHECKS), "--exclude-path-regex", "^/(health|ready|metrics|v1/stream)$"),
+            *(
+                "--checks",
+                ",".join(CHECKS),
+                "--exclude-path-regex",
+                "^/(health|ready|metrics|v1/stream)$",
+            ),
             *(word for method in methods for word in ("--include-method", method)),
             *("--suppress-health-check", "all", "--no-color", "--request-timeout", "20"),
         ],
