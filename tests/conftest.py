@@ -10,9 +10,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 
 from adapters.embedded import EmbeddedServers
 from tests.adapters.nats.server import NatsServer
+
+# A slow machine is no error of the code: how fast it is, benchmarks tell.
+settings.register_profile("fairbook", deadline=None)
+settings.load_profile("fairbook")
 
 
 def open_temporary_folder() -> Path:

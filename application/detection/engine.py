@@ -287,7 +287,7 @@ class Engine:
             else:
                 key = self._groups[at].key(key)
                 self._groups[at].open_keys.add(key)
-            self.open[key] = Open(opportunity_id, cells, 1 + float(opportunity.margin), opportunity)
+            self.open[key] = Open(opportunity_id, cells, opportunity)
 
     def _cells(self, opportunity: Opportunity) -> tuple[tuple[int, int], ...]:
         cells: list[tuple[int, int]] = []

@@ -28,7 +28,7 @@ class FoundBet(Struct, frozen=True):
 
 
 def key_of(opportunity: Opportunity) -> str:
-    """Name the proposition that an opportunity within one market, or a middle, is about."""
+    """Name the proposition that an opportunity within one market, or a middle, is about; empty for any other."""
     legs = opportunity.legs
     first, last = legs[0].market_id, legs[-1].market_id
     match opportunity.kind:
@@ -36,6 +36,8 @@ def key_of(opportunity: Opportunity) -> str:
             return f"back_lay:{first}:{legs[0].selection_id}"
         case "middle":
             return f"middle:{first}:{last}"
+        case "cross_market":
+            return ""
         case _:
             return f"market:{first}" if all(leg.side == "back" for leg in legs) else ""
 

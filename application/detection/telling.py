@@ -19,12 +19,19 @@ Bools = NDArray[np.bool_]
 
 
 class Open(Struct, frozen=True):
-    """An opportunity that was told and has not ended; `value` is what its bets guarantee per unit at risk."""
+    """An opportunity that was told and has not ended."""
 
     opportunity_id: UUID
     cells: tuple[tuple[int, int], ...]
-    value: float
     opportunity: Opportunity
+
+    def differs(self, cells: tuple[tuple[int, int], ...], value: float, tolerance: float) -> bool:
+        """Tell whether other bets, or what they guarantee per unit at risk, are worth telling.
+
+        Held against what was told, not against what was computed then: so a restart makes no difference.
+        """
+        told = 1 + float(self.opportunity.margin)
+        return set(self.cells) != set(cells) or abs(told - value) > tolerance
 
 
 class Teller:
@@ -33,6 +40,7 @@ class Teller:
     def __init__(self, thresholds: Thresholds, board: Board) -> None:
         self.open: dict[str, Open] = {}
         self._thresholds = thresholds
+        self._tolerance = float(thresholds.tolerance)
         self._board = board
         # By proposition: bets that left no profit in whole money, so that they are not priced over and over.
         self._unprofitable: dict[str, tuple[tuple[BoardQuote, ...], float]] = {}
@@ -58,11 +66,7 @@ class Teller:
     def _tell_one(self, group: Group, found: Found, sequence: int) -> ArbitrageChange | None:
         cells = tuple((int(group.rows[row]), column) for row, column in found.cells)
         known = self.open.get(found.key)
-        if (
-            known is not None
-            and set(known.cells) == set(cells)
-            and abs(known.value - found.value) <= float(self._thresholds.tolerance)
-        ):
+        if known is not None and not known.differs(cells, found.value, self._tolerance):
             return None
         quotes = tuple(self._board.quote(*cell) for cell in cells)
         if self._unprofitable.get(found.key) == (quotes, found.value):
@@ -84,7 +88,7 @@ class Teller:
             self._unprofitable[found.key] = quotes, found.value
             return None if known is None else self.end(found.key, sequence, "limits")
         opportunity_id = known.opportunity_id if known else self._new_id(found.key, sequence)
-        self.open[found.key] = Open(opportunity_id, cells, found.value, priced)
+        self.open[found.key] = Open(opportunity_id, cells, priced)
         return ArbitrageChange(opportunity_id, sequence, opportunity=priced)
 
     def end(self, key: str, sequence: int, reason: ArbitrageEnd) -> ArbitrageChange:

@@ -58,7 +58,6 @@ def away(line: str, odds: Fraction) -> list[float]:
 
 
 @given(st.lists(ODDS, min_size=1, max_size=12))
-@settings(deadline=None)
 def test_n_way(odds: list[Fraction]) -> None:
     solution = SOLVER.solve(np.diag([float(o) for o in odds]))
     cost = float(n_way_cost(odds))
@@ -67,7 +66,6 @@ def test_n_way(odds: list[Fraction]) -> None:
 
 
 @given(ODDS, ODDS, ODDS)
-@settings(deadline=None)
 def test_home_draw_and_away_at_level(home: Fraction, draw: Fraction, level: Fraction) -> None:
     bets = matrix(returns(RESULT, "home", home), returns(RESULT, "draw", draw), away("0", level))
     cost = home_draw_and_away_level_cost(home, draw, level)
@@ -75,7 +73,6 @@ def test_home_draw_and_away_at_level(home: Fraction, draw: Fraction, level: Frac
 
 
 @given(ODDS, ODDS)
-@settings(deadline=None)
 def test_home_and_away_with_a_quarter(home: Fraction, quarter: Fraction) -> None:
     bets = matrix(returns(RESULT, "home", home), away("0.25", quarter))
     cost = home_and_away_quarter_cost(home, quarter)
@@ -83,7 +80,6 @@ def test_home_and_away_with_a_quarter(home: Fraction, quarter: Fraction) -> None
 
 
 @given(ODDS, ODDS)
-@settings(deadline=None)
 def test_home_and_away_with_a_half(home: Fraction, half: Fraction) -> None:
     bets = matrix(returns(RESULT, "home", home), away("0.5", half))
     cost = home_and_away_half_cost(home, half)
@@ -91,7 +87,6 @@ def test_home_and_away_with_a_half(home: Fraction, half: Fraction) -> None:
 
 
 @given(ODDS, ODDS, st.decimals("0", "0.1", places=3).map(Fraction))
-@settings(deadline=None)
 def test_back_and_lay_with_commission(back: Fraction, lay: Fraction, commission: Fraction) -> None:
     bets = matrix(
         returns(RESULT, "home", back),
@@ -130,7 +125,6 @@ def matrices(draw: st.DrawFn, bets: int = 14, states: int = 8) -> Floats:
 
 
 @given(matrices())
-@settings(deadline=None)
 def test_the_profit_meets_the_bound_that_the_prices_prove(bets: Floats) -> None:
     solution = SOLVER.solve(bets)
     assert (solution.stakes >= 0).all()
@@ -143,7 +137,6 @@ def test_the_profit_meets_the_bound_that_the_prices_prove(bets: Floats) -> None:
 
 
 @given(matrices(), st.data())
-@settings(deadline=None)
 def test_under_limits_no_other_stakes_earn_more(bets: Floats, data: st.DataObject) -> None:
     size = len(bets)
     shares = st.lists(st.floats(0, 1), min_size=size, max_size=size)
@@ -196,7 +189,6 @@ MARKETS = [
 
 
 @given(st.lists(st.sampled_from(MARKETS), min_size=1, max_size=5, unique=True), st.data())
-@settings(deadline=None)
 def test_merging_states_changes_nothing(markets: list[Proposition], data: st.DataObject) -> None:
     merged, every = Grid.of(markets), Grid.of([*markets, EVERY_SCORE])
     assert len(merged) < len(every)
@@ -252,7 +244,7 @@ def profit_in_words(bet: PricedBet, stake: int, multiplier: Fraction) -> Decimal
 
 
 @given(quotes(), st.integers(1_000, 10**8))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_what_is_reported_pays_in_every_state_and_nothing_is_where_prices_say_none(
     bets: list[PricedBet], total: int
 ) -> None:

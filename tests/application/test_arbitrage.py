@@ -42,7 +42,7 @@ def best_of_all(returns: Floats, bookmakers: list[int], caps: Floats | None = No
 
 
 @given(offers())
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_branch_and_bound_finds_what_trying_everything_finds(
     case: tuple[Floats, list[int]],
 ) -> None:
@@ -60,7 +60,7 @@ def test_branch_and_bound_finds_what_trying_everything_finds(
 
 
 @given(offers(), st.data())
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_limits_hold_in_every_case_of_the_search(
     case: tuple[Floats, list[int]], data: st.DataObject
 ) -> None:
@@ -75,7 +75,7 @@ def test_limits_hold_in_every_case_of_the_search(
 
 
 @given(offers(), st.floats(-0.5, 2))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_with_a_floor_only_what_is_above_it_is_found(
     case: tuple[Floats, list[int]], floor: float
 ) -> None:
@@ -91,7 +91,6 @@ def test_with_a_floor_only_what_is_above_it_is_found(
 
 
 @given(offers())
-@settings(deadline=None)
 def test_equal_states_merged_change_nothing(case: tuple[Floats, list[int]]) -> None:
     returns, bookmakers = case
     doubled = np.hstack([returns, returns[:, ::-1]])
@@ -103,7 +102,6 @@ def test_equal_states_merged_change_nothing(case: tuple[Floats, list[int]]) -> N
 
 
 @given(offers())
-@settings(deadline=None)
 def test_what_is_dominated_is_not_missed(case: tuple[Floats, list[int]]) -> None:
     returns, _ = case
     kept = undominated(returns)

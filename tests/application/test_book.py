@@ -161,9 +161,7 @@ def test_the_book_agrees_with_a_log_that_can_be_cut_off(capacity: int) -> None:
         pass
 
     Machine.capacity = capacity
-    run_state_machine_as_test(
-        Machine, settings=settings(max_examples=40, stateful_step_count=30, deadline=None)
-    )
+    run_state_machine_as_test(Machine, settings=settings(max_examples=40, stateful_step_count=30))
 
 
 def test_what_was_not_loaded_is_not_guessed() -> None:

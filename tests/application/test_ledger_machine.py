@@ -408,7 +408,6 @@ def test_the_ledger_agrees_with_the_model(database_url: str) -> None:
         settings=settings(
             max_examples=12,
             stateful_step_count=40,
-            deadline=None,
             suppress_health_check=[HealthCheck.too_slow],
         ),
     )

@@ -5,7 +5,7 @@ from fractions import Fraction
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.events import Score, SelectionResult, Side
@@ -69,7 +69,6 @@ def _singles(
 
 
 @given(_singles())
-@settings(deadline=None)
 def test_worst_and_best_are_those_of_all_scores(bets: list[_Single]) -> None:
     book = book_of([bet.open for bet in bets])
     profits = [sum(bet.profit_of_the_house(score) for bet in bets) for score in SCORES]
@@ -79,7 +78,6 @@ def test_worst_and_best_are_those_of_all_scores(bets: list[_Single]) -> None:
 
 
 @given(_singles())
-@settings(deadline=None)
 def test_each_state_pays_what_its_score_pays(bets: list[_Single]) -> None:
     for state in book_of([bet.open for bet in bets]).states:
         profit = sum(bet.profit_of_the_house(state.score) for bet in bets)
@@ -87,7 +85,6 @@ def test_each_state_pays_what_its_score_pays(bets: list[_Single]) -> None:
 
 
 @given(_singles())
-@settings(deadline=None)
 def test_sums_of_bets_are_enough(bets: list[_Single]) -> None:
     summed: dict[tuple[Proposition, str, Side], list[int]] = {}
     for bet in bets:
@@ -102,7 +99,6 @@ def test_sums_of_bets_are_enough(bets: list[_Single]) -> None:
 
 
 @given(_singles())
-@settings(deadline=None)
 def test_a_back_and_a_lay_of_the_same_cancel(bets: list[_Single]) -> None:
     both = []
     for bet in bets:
@@ -165,7 +161,6 @@ _CLEAR = st.sampled_from(
 
 
 @given(_singles(_CLEAR), st.lists(st.integers(1, 50), min_size=49, max_size=49))
-@settings(deadline=None)
 def test_the_sum_over_markets_is_the_expectation_over_joint_states(
     bets: list[_Single], weights: list[int]
 ) -> None:

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.events import MarketType, Result, Score, SelectionResult
@@ -101,7 +101,6 @@ PROPOSITIONS = st.one_of(
 
 
 @given(st.lists(PROPOSITIONS, min_size=1, max_size=5, unique=True))
-@settings(deadline=None)
 def test_the_states_are_exactly_the_classes_of_all_scores(propositions: list[Proposition]) -> None:
     grid = Grid.of(propositions)
     ways = {
@@ -118,7 +117,6 @@ def test_the_states_are_exactly_the_classes_of_all_scores(propositions: list[Pro
 
 
 @given(st.lists(PROPOSITIONS, min_size=1, max_size=5, unique=True))
-@settings(deadline=None)
 def test_every_state_pays_what_its_score_pays(propositions: list[Proposition]) -> None:
     grid = Grid.of(propositions)
     for state, score in enumerate(grid.scores):
@@ -194,7 +192,6 @@ def test_one_runner_wins() -> None:
 
 @pytest.mark.parametrize("kind", ["1X2", "OU", "AH", "BTTS", "DC", "DNB"])
 @given(quarters=st.integers(-12, 32), home=st.integers(0, 9), away=st.integers(0, 9))
-@settings(deadline=None)
 def test_payoffs_agree_with_settlement(
     kind: MarketType, quarters: int, home: int, away: int
 ) -> None:
@@ -216,7 +213,6 @@ GRIDS: dict[tuple[MarketType, Decimal | None], Grid] = {}
 
 
 @given(home=st.integers(0, 6), away=st.integers(0, 6), others=st.booleans())
-@settings(deadline=None)
 def test_correct_scores_agree_with_settlement(home: int, away: int, *, others: bool) -> None:
     rest = ("other_home", "other_draw", "other_away") if others else ("other",)
     proposition = market("CS", None, "0-0", "1-0", "2-1", "1-1", *rest)
@@ -254,7 +250,6 @@ def stakes_and_odds() -> st.SearchStrategy[tuple[Fraction, Fraction, Fraction]]:
 
 
 @given(stakes_and_odds(), PROPOSITIONS, st.data())
-@settings(deadline=None)
 def test_a_lay_is_the_back_with_its_sign_turned_and_commission_on_its_profit(
     terms: tuple[Fraction, Fraction, Fraction], proposition: Proposition, data: st.DataObject
 ) -> None:
@@ -272,7 +267,6 @@ def test_a_lay_is_the_back_with_its_sign_turned_and_commission_on_its_profit(
 
 
 @given(stakes_and_odds(), PROPOSITIONS, st.data())
-@settings(deadline=None)
 def test_commission_is_taken_of_a_backs_profit_alone(
     terms: tuple[Fraction, Fraction, Fraction], proposition: Proposition, data: st.DataObject
 ) -> None:

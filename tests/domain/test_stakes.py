@@ -4,7 +4,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from domain.closed_forms import lay_stake, n_way_cost
@@ -134,7 +134,6 @@ STEPS = st.sampled_from([1, 5, 50, 100, 500])
 
 
 @given(st.lists(st.tuples(ODDS, STEPS), min_size=2, max_size=5), st.integers(1_000, 10**7))
-@settings(deadline=None)
 def test_rounding_never_costs_more_than_the_steps(
     terms: list[tuple[Decimal, int]], total: int
 ) -> None:
@@ -183,7 +182,6 @@ def any_bets(draw: st.DrawFn) -> list[PricedBet]:
 
 
 @given(any_bets(), st.integers(1, 10**7), st.data())
-@settings(deadline=None)
 def test_every_claim_of_a_book_holds(
     bets: list[PricedBet], total: int, data: st.DataObject
 ) -> None:

@@ -191,7 +191,6 @@ def bets(draw: st.DrawFn) -> Taken:
     )
 
 
-@settings(deadline=None)
 @given(bet=bets())
 def test_every_bet_ends_as_the_oracle_says(bet: Taken) -> None:
     expected, found = bet.ends_by_the_oracle(), bet.ends()
@@ -201,7 +200,7 @@ def test_every_bet_ends_as_the_oracle_says(bet: Taken) -> None:
         assert (found.status, found.return_minor) == (expected.status, expected.returned)
 
 
-@settings(deadline=None, max_examples=40)  # a Goliath is 247 bets
+@settings(max_examples=40)  # a Goliath is 247 bets
 @given(kind=st.sampled_from(COVERS), each_way=st.booleans(), data=st.data())
 def test_a_full_cover_returns_what_its_accumulators_return_one_by_one(
     kind: BetKind, each_way: bool, data: st.DataObject
@@ -231,7 +230,6 @@ def test_a_full_cover_returns_what_its_accumulators_return_one_by_one(
     assert abs(cover.return_minor - returned) <= (lines if each_way else 0)
 
 
-@settings(deadline=None)
 @given(bet=bets(), data=st.data())
 def test_better_odds_never_return_less(bet: Taken, data: st.DataObject) -> None:
     bet.odds = [data.draw(ODDS) if odds is None else odds for odds in bet.odds]
@@ -248,7 +246,6 @@ def test_better_odds_never_return_less(bet: Taken, data: st.DataObject) -> None:
     assert better.status == worse.status
 
 
-@settings(deadline=None)
 @given(bet=bets())
 def test_when_everything_is_void_every_stake_comes_back(bet: Taken) -> None:
     for race in bet.races:

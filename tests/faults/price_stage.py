@@ -102,20 +102,22 @@ def prices(markets: list[MarketDescription], seed: int) -> list[QuoteMessage]:
     begin = datetime.now(UTC) - timedelta(seconds=MESSAGES / 100)
     messages = []
     for number in range(MESSAGES):
-        market = rng.choice(markets)
+        market, bookmaker = rng.choice(markets), rng.choice(BOOKMAKERS)
         lines = tuple(
             QuoteLine(
                 selection,
                 None
                 if rng.random() < 0.05
-                else Decimal(round(FAIR[selection] * rng.uniform(0.9, 1.06) * 100)) / 100,
+                else Decimal(round(FAIR[selection] * rng.uniform(0.9, 1.06) * 100)) / 100
+                # No two bookmakers have the same price: nobody says which of them a tie goes to.
+                + Decimal(BOOKMAKERS.index(bookmaker)) / 1000,
             )
             for selection in market.selections
             if rng.random() < 0.9
         )
         messages.append(
             QuoteMessage(
-                bookmaker=rng.choice(BOOKMAKERS),
+                bookmaker=bookmaker,
                 fixture_id=market.fixture_id,
                 market_id=market.market_id,
                 at=begin + timedelta(milliseconds=10 * number),

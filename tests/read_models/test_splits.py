@@ -29,9 +29,7 @@ def business_url(servers: EmbeddedServers, request: pytest.FixtureRequest) -> It
         yield url
 
 
-@settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(1, 400), max_size=12))
 def test_any_split_of_the_log_gives_the_same_digests(business_url: str, cuts: list[int]) -> None:
     end = head(business_url)

@@ -367,7 +367,7 @@ some_prices = st.lists(
 
 
 @given(some_prices, st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_after_every_quote_exactly_the_arbitrages_of_a_scan_are_held(
     quotes: list[Price], data: st.DataObject
 ) -> None:
@@ -386,7 +386,7 @@ def test_after_every_quote_exactly_the_arbitrages_of_a_scan_are_held(
 
 
 @given(some_prices)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_when_the_state_prices_say_that_nothing_pays_no_choice_of_bets_pays(
     quotes: list[Price],
 ) -> None:
@@ -403,7 +403,7 @@ def test_when_the_state_prices_say_that_nothing_pays_no_choice_of_bets_pays(
 
 
 @given(some_prices, st.lists(st.integers(1, 6), min_size=25, max_size=25))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_batch_ends_as_if_its_quotes_had_come_one_by_one(
     quotes: list[Price], sizes: list[int]
 ) -> None:
@@ -424,7 +424,7 @@ lines = st.decimals(allow_nan=True, allow_infinity=True)
 
 
 @given(st.lists(st.tuples(lines, st.none() | lines), max_size=3), st.datetimes())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_no_numbers_break_the_engine(
     quotes: list[tuple[Decimal, Decimal | None]], at: object
 ) -> None:
