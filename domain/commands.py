@@ -50,6 +50,13 @@ class Command(
 # ---- accounts
 
 
+class AccountLimitsBody(Command, frozen=True, kw_only=True):
+    """What an account may have at risk in open bets at once (stakes and the liabilities of lays), and what they may win."""
+
+    max_in_play_minor: AmountMinor | None = None
+    max_profit_minor: AmountMinor | None = None
+
+
 class OpenAccount(Command, frozen=True, kw_only=True):
     """Open an account for `owner` (by default who asks) in one currency; `held_at` is who holds the money.
 
@@ -62,6 +69,11 @@ class OpenAccount(Command, frozen=True, kw_only=True):
     name: Text
     held_at: Text | None = None
     commission: Decimal | None = None
+    limits: AccountLimitsBody | None = None
+
+
+class ChangeAccountLimits(AccountLimitsBody, frozen=True, kw_only=True):
+    """Set the target account's limits on bets to come; one that is not named is lifted."""
 
 
 class Transfer(Command, frozen=True, kw_only=True):
@@ -133,11 +145,32 @@ class LimitsBody(Command, frozen=True, kw_only=True):
     """What one bet on the market may stake and return, in minor units of the bet's currency.
 
     A bet that could return more than `max_return_minor` is refused; `max_payout_minor` caps what a bet returns.
+    `max_liability_minor` is the most that all open bets together may cost the house on any outcome of the market.
     """
 
     max_stake_minor: AmountMinor | None = None
     max_return_minor: AmountMinor | None = None
     max_payout_minor: AmountMinor | None = None
+    max_liability_minor: AmountMinor | None = None
+
+
+class OpenBetsSeen(Struct, frozen=True, gc=False, omit_defaults=True):
+    """All bets that are open on a suspended market, whose stream stood at this version then."""
+
+    market_version: int
+    bet_ids: tuple[UUID, ...]
+
+
+class ChangeMarketLimits(Command, frozen=True, kw_only=True):
+    """Set the target market's limits on bets to come; one that is not named is lifted.
+
+    The API adds `seen` where the liability was not followed before.
+    """
+
+    max_stake_minor: AmountMinor | None = None
+    max_return_minor: AmountMinor | None = None
+    max_liability_minor: AmountMinor | None = None
+    seen: OpenBetsSeen | None = None
 
 
 class OpenMarket(Command, frozen=True, kw_only=True):
@@ -273,17 +306,20 @@ class VoidBet(Command, frozen=True, kw_only=True):
 
 
 class OfferCashOut(Command, frozen=True, kw_only=True):
-    """Ask what cashing the target bet out would pay at these prices; `margin` is the share that the book keeps.
+    """Ask what cashing a share of the target bet's open stake out, or all of it, would pay at these prices.
 
-    The API adds prices and margin: clients send neither.
+    `margin` is the share of its worth that the book keeps; an offer that is lower by at most the share `tolerance` than
+    what is asked for is taken. The API adds prices, margin and tolerance: clients send none of them.
     """
 
+    share: Decimal | None = None
     prices: tuple[PriceSeen, ...] = ()
     margin: Decimal = Decimal(0)
+    tolerance: Decimal = Decimal(0)
 
 
 class CashOutBet(OfferCashOut, frozen=True, kw_only=True):
-    """Take the offer for the target bet, if it still is `offer_minor` or better."""
+    """Take the offer for the target bet as it stands, unless that is too far below `offer_minor`."""
 
     offer_minor: AmountMinor
 
@@ -355,12 +391,16 @@ class MatchFeedName(Command, frozen=True, kw_only=True):
 
 
 class ArbitrageChange(Struct, frozen=True, gc=False):
-    """What became of one opportunity: it has this shape now, or (`opportunity` None) it ended for a reason."""
+    """What became of one opportunity: it has this shape now, or (`opportunity` None) it ended for a reason.
+
+    `opens` says that it was not there before, as far as the sender knows: the log need not be asked for it first.
+    """
 
     opportunity_id: UUID
     sequence: int
     opportunity: Opportunity | None = None
     ended: ArbitrageEnd | None = None
+    opens: bool = False
 
 
 class RecordArbitrages(Command, frozen=True, kw_only=True):

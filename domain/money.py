@@ -68,10 +68,15 @@ def has_at_most_places(number: Decimal, places: int) -> bool:
 
 def round_half_up(amount: Fraction) -> int:
     """Round to a whole minor unit, halves away from zero: the only rounding of money in fairbook."""
-    whole, rest = divmod(abs(amount.numerator), amount.denominator)
-    if 2 * rest >= amount.denominator:
+    return round_ratio(amount.numerator, amount.denominator)
+
+
+def round_ratio(numerator: int, denominator: int) -> int:
+    """Round a ratio, of positive denominator, as `round_half_up` does; it need not be in lowest terms."""
+    whole, rest = divmod(abs(numerator), denominator)
+    if 2 * rest >= denominator:
         whole += 1
-    return whole if amount.numerator >= 0 else -whole
+    return whole if numerator >= 0 else -whole
 
 
 def single_return_minor(stake_minor: int, odds: Decimal) -> int:

@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from domain.events import Side
-from domain.money import round_half_up
+from domain.money import round_half_up, round_ratio
 
 _ROUNDS_MAX: Final = 30
 _PAIRS_MAX: Final = 6
@@ -40,15 +40,17 @@ class PricedBet(Struct, frozen=True):
         """Money that a stake holds: itself, or for a lay its liability stake·(odds − 1), rounded up."""
         if self.side == "back":
             return stake_minor
-        liability = stake_minor * (Fraction(self.odds) - 1)
-        return -(-liability.numerator // liability.denominator)
+        odds, one = self.odds.as_integer_ratio()
+        return -(stake_minor * (one - odds) // one)
 
     def profits_minor(self, stake_minor: int) -> tuple[int, ...]:
         """Profit of a stake in each state, after commission."""
         return tuple(self._profit(stake_minor, multiplier) for multiplier in self.multipliers)
 
     def _profit(self, stake_minor: int, multiplier: Fraction) -> int:
-        profit = round_half_up(stake_minor * multiplier) - stake_minor
+        profit = (
+            round_ratio(stake_minor * multiplier.numerator, multiplier.denominator) - stake_minor
+        )
         if self.side == "lay":
             profit = -profit
         if profit > 0 and self.commission:
@@ -114,27 +116,29 @@ def make_book(
     for bet, share in zip(bets, shares, strict=True):
         if bet.cap_minor is not None:
             total = min(total, bet.cap_minor / share)
-    room = total - sum(
-        (bet.step_minor * _risk_of_unit(bet) + (bet.side == "lay") for bet in bets), Fraction(0)
-    )
+    room = total - sum(_most_by_rounding_up(bet) for bet in bets)
     search = _Search(bets, total_minor)
     best: Book | None = None
-    for aim, rounded in ((total, Fraction(0)), (total, Fraction(1, 2)), (room, Fraction(1))):
-        steps = [_steps(bet, aim * share, rounded) for bet, share in zip(bets, shares, strict=True)]
+    for aim, halves in ((total, 0), (total, 1), (room, 2)):
+        steps = [_steps(bet, aim * share, halves) for bet, share in zip(bets, shares, strict=True)]
         book = search.climb(tuple(max(1, n) for n in steps))
         if book is not None and (best is None or _rank(book) > _rank(best)):
             best = book
     return best
 
 
-def _risk_of_unit(bet: PricedBet) -> Fraction:
-    return Fraction(1) if bet.side == "back" else Fraction(bet.odds) - 1
+def _most_by_rounding_up(bet: PricedBet) -> Fraction | int:
+    """Give how much more a stake may risk that is rounded up to its step; a lay's liability is rounded up, too."""
+    if bet.side == "back":
+        return bet.step_minor
+    return bet.step_minor * (Fraction(bet.odds) - 1) + 1
 
 
-def _steps(bet: PricedBet, at_risk: Fraction, rounded: Fraction) -> int:
-    """Steps of a stake that risks this much, rounded down (0), to the nearest (½), or up (1)."""
-    steps = at_risk / _risk_of_unit(bet) / bet.step_minor
-    return -(-steps.numerator // steps.denominator) if rounded == 1 else int(steps + rounded)
+def _steps(bet: PricedBet, at_risk: Fraction, halves: int) -> int:
+    """Steps of a stake that risks this much, rounded down (0 halves), to the nearest (1), or up (2)."""
+    stake = at_risk if bet.side == "back" else at_risk / (Fraction(bet.odds) - 1)
+    whole, part = stake.numerator, stake.denominator * bet.step_minor
+    return -(-whole // part) if halves == 2 else (2 * whole + halves * part) // (2 * part)  # noqa: PLR2004
 
 
 def _rank(book: Book) -> tuple[int, int]:
@@ -143,7 +147,7 @@ def _rank(book: Book) -> tuple[int, int]:
 
 
 class _Search:
-    """Looks for better stakes a step away, keeping what each stake was found to pay."""
+    """Looks for better stakes a step away, keeping what it has found out: searches from several starts meet."""
 
     def __init__(self, bets: Sequence[PricedBet], total_minor: int) -> None:
         # A state that no bet tells from another is looked at once.
@@ -154,16 +158,18 @@ class _Search:
             for b, multipliers in zip(bets, zip(*columns, strict=True), strict=True)
         ]
         self._total_minor = total_minor
-        self._paid: dict[tuple[int, int], tuple[int, ...]] = {}
+        # By bet and steps: the money at risk, and what is earned in each state; None where it does not fit.
+        self._paid: dict[tuple[int, int], tuple[int, tuple[int, ...]] | None] = {}
+        self._values: dict[tuple[int, ...], tuple[int, int] | None] = {}
 
     def climb(self, steps: tuple[int, ...]) -> Book | None:
         """Improve stakes, given in steps, until no neighbour is better; None when they do not fit."""
-        best = self._value(steps)
+        best = self._known(steps)
         if best is None:
             return None
         for _ in range(_ROUNDS_MAX):
             better = max(
-                ((value, near) for near in self._near(steps) if (value := self._value(near))),
+                ((value, near) for near in self._near(steps) if (value := self._known(near))),
                 default=None,
             )
             if better is None or better[0] <= best:
@@ -174,22 +180,35 @@ class _Search:
         outlay = sum(b.at_risk_minor(stake) for b, stake in zip(self._bets, stakes, strict=True))
         return Book(stakes, outlay, tuple(sum(state) for state in zip(*paid, strict=True)))
 
+    def _known(self, steps: tuple[int, ...]) -> tuple[int, int] | None:
+        if steps not in self._values:
+            self._values[steps] = self._value(steps)
+        return self._values[steps]
+
     def _value(self, steps: tuple[int, ...]) -> tuple[int, int] | None:
         """Guaranteed profit, then the sum of all states': the greater the better. None for stakes that do not fit."""
         outlay = 0
         paid = []
-        for i, (bet, n) in enumerate(zip(self._bets, steps, strict=True)):
-            at_risk = bet.at_risk_minor(n * bet.step_minor)
-            if n < 1 or (bet.cap_minor is not None and at_risk > bet.cap_minor):
-                return None
-            outlay += at_risk
+        for i, n in enumerate(steps):
             if (i, n) not in self._paid:
-                self._paid[i, n] = self._narrow[i].profits_minor(n * bet.step_minor)
-            paid.append(self._paid[i, n])
+                self._paid[i, n] = self._pay(i, n)
+            one = self._paid[i, n]
+            if one is None:
+                return None
+            outlay += one[0]
+            paid.append(one[1])
         if outlay > self._total_minor:
             return None
         profits = [sum(state) for state in zip(*paid, strict=True)]
         return min(profits), sum(profits)
+
+    def _pay(self, i: int, n: int) -> tuple[int, tuple[int, ...]] | None:
+        bet = self._bets[i]
+        stake_minor = n * bet.step_minor
+        at_risk = bet.at_risk_minor(stake_minor)
+        if n < 1 or (bet.cap_minor is not None and at_risk > bet.cap_minor):
+            return None
+        return at_risk, self._narrow[i].profits_minor(stake_minor)
 
     @staticmethod
     def _near(steps: tuple[int, ...]) -> Iterator[tuple[int, ...]]:

@@ -15,6 +15,9 @@ def record_arbitrages(command: RecordArbitrages, ctx: Context) -> Answer:
     """
     counts: dict[type[ArbitrageEvent], int] = {}
     for change in command.changes:
+        if change.opens and not ctx.book.knows(change.opportunity_id):
+            # Taken for new. Should it be there, the log refuses the batch, and it is decided again with what is there.
+            ctx.book.put_loaded({change.opportunity_id}, {})
         state = ctx.book.get(change.opportunity_id)
         event: ArbitrageEvent | None = None
         if isinstance(state, Arbitrage):

@@ -53,7 +53,8 @@ def streams_of(command: Command, target: UUID | None) -> Iterator[UUID]:
                 yield odds_id(quote.market_id)
         case RecordArbitrages():
             for change in command.changes:
-                yield change.opportunity_id
+                if not change.opens:
+                    yield change.opportunity_id
         case SeeFeedName():
             yield stream_of_name(command)
         case SettleBets():
@@ -111,7 +112,7 @@ def further_streams_of(command: Command, target: UUID | None, book: Book) -> Ite
 
 
 def new_streams_of(command: Command) -> Iterator[UUID]:
-    """Name the streams that `command` starts under ids that the client chose."""
+    """Name the streams that `command` starts under ids that its sender chose."""
     match command:
         case PlaceBet(bet_id=chosen) if chosen:
             yield chosen
@@ -119,6 +120,10 @@ def new_streams_of(command: Command) -> Iterator[UUID]:
             for each in command.bets:
                 if each.bet_id:
                     yield each.bet_id
+        case RecordArbitrages():
+            for change in command.changes:
+                if change.opens:
+                    yield change.opportunity_id
         case _:
             return
 

@@ -20,11 +20,17 @@ def void_bet(command: VoidBet, ctx: Context) -> Answer:
     ctx.book.record(bet.bet_id, of_bet)
     if of_account is not None:
         account = as_account(ctx.book.record(account.account_id, of_account))
+    if (parts := bet.void_parts(command.reason)) is not None:
+        of_parts, of_account = parts
+        ctx.book.record(bet.bet_id, of_parts)
+        if of_account is not None:
+            account = as_account(ctx.book.record(account.account_id, of_account))
     counted = bet.status != "cashed_out"  # by its market's settlement
     if counted and isinstance(of_bet, BetResettled) and of_bet.difference_minor:
         account = _adjust_settlement(bet, of_bet, account, ctx)
+    returned = of_bet.return_minor + bet.cashed_stake_minor
     return answers.BetChanged(
-        bet.bet_id, of_bet.status, of_bet.return_minor, account.available_minor, ctx.book.position
+        bet.bet_id, of_bet.status, returned, account.available_minor, ctx.book.position
     )
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from application.arbitrage import NODES_MAX, SMALLEST_STAKE, Solver
+from application.arbitrage import NODES_MAX, SMALLEST_STAKE, Solution, Solver
 from application.detection.centre import centre
+from application.detection.single import is_partition
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,6 +44,10 @@ class Bets(Struct, frozen=True, eq=False):
             np.hstack([c0, c1]), axis=0, return_index=True, return_inverse=True
         )
         return cls(c0, c1, kind_of.ravel(), first)
+
+    def are_partition(self, rows: Ints) -> bool:
+        """Tell whether in every state exactly one of these rows wins and the others lose: all selections of a market, say."""
+        return is_partition(self.c0[rows], self.c1[rows])
 
 
 class Leaf(Struct, frozen=True, eq=False):
@@ -104,7 +109,10 @@ def relax(solver: Solver, bets: Bets, odds: Floats, barred: Bools | None = None)
         prices = np.zeros(bets.c0.shape[1])
         prices[0] = 1
         return Relaxed(0.0, 0.0, prices, (), ())
-    solution = solver.solve(bets.c0[rows] + bets.c1[rows] * best[rows, None])
+    if bets.are_partition(rows):
+        solution = _even(bets.c1[rows], best[rows])
+    else:
+        solution = solver.solve(bets.c0[rows] + bets.c1[rows] * best[rows, None])
     staked = np.flatnonzero(solution.stakes > SMALLEST_STAKE)
     return Relaxed(
         most=1 + solution.bound,
@@ -113,6 +121,18 @@ def relax(solver: Solver, bets: Bets, odds: Floats, barred: Bools | None = None)
         cells=tuple(zip(rows[staked].tolist(), columns[rows[staked]].tolist(), strict=True)),
         stakes=tuple(solution.stakes[staked].tolist()),
     )
+
+
+def _even(c1: Floats, odds: Floats) -> Solution:
+    """Give the best stakes on bets of which exactly one wins: in proportion to 1/o, each then returns 1/K, K = Σ 1/o.
+
+    As state prices the same shares, spread over the states in which a bet wins, prove that nothing returns more.
+    """
+    shares = 1 / odds
+    total = float(shares.sum())
+    shares /= total
+    prices = (shares / c1.sum(axis=1)) @ c1
+    return Solution(shares, 1 / total - 1, prices, 1 / total - 1)
 
 
 def search(

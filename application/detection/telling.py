@@ -89,7 +89,7 @@ class Teller:
             return None if known is None else self.end(found.key, sequence, "limits")
         opportunity_id = known.opportunity_id if known else self._new_id(found.key, sequence)
         self.open[found.key] = Open(opportunity_id, cells, priced)
-        return ArbitrageChange(opportunity_id, sequence, opportunity=priced)
+        return ArbitrageChange(opportunity_id, sequence, opportunity=priced, opens=known is None)
 
     def end(self, key: str, sequence: int, reason: ArbitrageEnd) -> ArbitrageChange:
         """Tell that an opportunity is gone."""

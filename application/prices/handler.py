@@ -136,6 +136,10 @@ class PriceHandler:
                 began = time.perf_counter()
                 await self._handle(message)
                 meters.handled_seconds.observe(time.perf_counter() - began)
+                if self._found > self._recorded:
+                    # What was found is on its way to the ledger while the rest of the batch is looked at.
+                    self._something.set()
+                    await asyncio.sleep(0)
             self._something.set()
             if self._handled:
                 self._handled_some.set()

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from domain.actors import PRICE_HANDLER
 from domain.commands import ArbitrageChange, RecordArbitrages
@@ -13,12 +14,14 @@ from tests.builders import opportunity
 
 pytestmark = pytest.mark.anyio
 
+OPENS = 10
 ONE, TWO = derived_id("arbitrage:one"), derived_id("arbitrage:two")
 
 
 def seen(sequence: int, margin: str = "0.01", of: str = "one") -> ArbitrageChange:
     shape = opportunity(sequence, margin)
-    return ArbitrageChange(ONE if of == "one" else TWO, sequence, opportunity=shape)
+    name = ONE if of == "one" else TWO
+    return ArbitrageChange(name, sequence, opportunity=shape, opens=sequence == OPENS)
 
 
 def gone(sequence: int, reason: ArbitrageEnd = "price_moved") -> ArbitrageChange:
@@ -72,11 +75,25 @@ async def test_the_end_of_an_opportunity_that_nobody_saw_is_no_fact(database_url
     assert read_log(database_url).events == []
 
 
-async def test_an_id_of_another_kind_of_stream_is_left_alone(database_url: str) -> None:
+async def test_what_the_sender_does_not_know_to_be_there_is_recorded_all_the_same(
+    database_url: str,
+) -> None:
+    async with a_desk(database_url) as desk:
+        again = replace(seen(11), opens=True)
+        assert await record(desk, replace(seen(10), opens=False), again) == (1, 1, 0)
+        assert await record(desk, again, replace(seen(12, "0.02"), opens=True)) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("opens", [False, True])
+async def test_an_id_of_another_kind_of_stream_is_left_alone(
+    database_url: str,
+    opens: bool,  # noqa: FBT001  a parameter of the test
+) -> None:
     async with a_desk(database_url) as desk:
         account_id = await desk.account()
-        change = ArbitrageChange(account_id, 1, opportunity=opportunity(1))
-        assert await record(desk, change) == (0, 0, 0)
+    change = ArbitrageChange(account_id, 1, opportunity=opportunity(1), opens=opens)
+    async with a_desk(database_url) as after_a_restart:
+        assert await record(after_a_restart, change) == (0, 0, 0)
 
 
 async def test_two_handlers_at_once_record_each_fact_once(database_url: str) -> None:
