@@ -152,3 +152,15 @@ class NotOffered(Refusal):
 
 class BatchRefused(Refusal):
     """The batch was refused as a whole because one of its bets was."""
+
+
+class NoMatches(Refusal):
+    """There are no matches to learn from."""
+
+
+class UnknownTeam(Refusal):
+    """The model has never seen this team."""
+
+
+class FitFailed(Refusal):
+    """No model fits these results."""
