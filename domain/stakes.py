@@ -59,6 +59,8 @@ class PricedBet(Struct, frozen=True):
 
     def returns(self) -> tuple[Fraction, ...]:
         """Gross returns per unit at risk in each state, after commission, before any rounding."""
+        if self.side == "back" and not self.commission:
+            return self.multipliers
         if self.side == "back":
             profits = [multiplier - 1 for multiplier in self.multipliers]
         else:

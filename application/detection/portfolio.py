@@ -51,10 +51,14 @@ class Bets(Struct, frozen=True, eq=False):
 
 
 class Leaf(Struct, frozen=True, eq=False):
-    """State prices that hold for all quotes but the `barred` ones, by row and column (None: none is)."""
+    """State prices that hold for all quotes but the `barred` ones, by row and column (None: none is).
+
+    `is_even` prices value all bets alike: no others keep further away from all of them.
+    """
 
     prices: Floats
     barred: Bools | None
+    is_even: bool = False
 
     def allows(self, columns: int) -> Bools:
         """Tell which cells it allows, (rows, columns); columns beyond the barred ones are bookmakers that came later."""
@@ -92,6 +96,11 @@ class Relaxed(Struct, frozen=True, eq=False):
     prices: Floats
     cells: tuple[tuple[int, int], ...]
     stakes: tuple[float, ...]
+    is_even: bool = False
+
+    def leaf(self, barred: Bools | None) -> Leaf:
+        """Give the proof that nothing guarantees more."""
+        return Leaf(self.prices, barred, self.is_even)
 
 
 def relax(solver: Solver, bets: Bets, odds: Floats, barred: Bools | None = None) -> Relaxed:
@@ -109,7 +118,8 @@ def relax(solver: Solver, bets: Bets, odds: Floats, barred: Bools | None = None)
         prices = np.zeros(bets.c0.shape[1])
         prices[0] = 1
         return Relaxed(0.0, 0.0, prices, (), ())
-    if bets.are_partition(rows):
+    is_even = bets.are_partition(rows)
+    if is_even:
         solution = _even(bets.c1[rows], best[rows])
     else:
         solution = solver.solve(bets.c0[rows] + bets.c1[rows] * best[rows, None])
@@ -120,6 +130,7 @@ def relax(solver: Solver, bets: Bets, odds: Floats, barred: Bools | None = None)
         prices=solution.prices,
         cells=tuple(zip(rows[staked].tolist(), columns[rows[staked]].tolist(), strict=True)),
         stakes=tuple(solution.stakes[staked].tolist()),
+        is_even=is_even,
     )
 
 
@@ -156,13 +167,13 @@ def search(
             relaxed = relax(solver, bets, odds, barred)
             programmes += 1
         if relaxed.most <= (floor if best is None else best.value) + TOLERANCE:
-            leaves.append(Leaf(relaxed.prices, barred))
+            leaves.append(relaxed.leaf(barred))
             continue
         twice = _needed_twice(relaxed.cells)
         if twice is None:
             if relaxed.value > (floor if best is None else best.value):
                 best = Portfolio(relaxed.value, relaxed.cells, relaxed.stakes)
-            leaves.append(Leaf(relaxed.prices, barred))
+            leaves.append(relaxed.leaf(barred))
             continue
         if programmes >= NODES_MAX:
             return Searched(best, (), programmes, complete=False)
@@ -198,7 +209,7 @@ def worth(bets: Bets, leaf: Leaf, odds: Floats) -> float:
 
 def centred(bets: Bets, leaf: Leaf, odds: Floats, bound: float) -> Leaf | None:
     """Give a leaf that proves the bound at the odds of now, its prices in the middle of those that do; None without any."""
-    if leaf.barred is not None:
+    if leaf.barred is not None or leaf.is_even:
         return None
     best = odds.max(axis=1)
     rows = np.flatnonzero(best)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -107,12 +108,20 @@ def _bet(found: FoundBet, thresholds: Thresholds) -> PricedBet:
     return PricedBet(
         bookmaker=quote.bookmaker,
         odds=quote.odds,
-        multipliers=tuple(Fraction(c0) + Fraction(c1) * odds for c0, c1 in found.payoffs),
+        multipliers=tuple(
+            _exact(c0) + _exact(c1) * odds if c1 else _exact(c0) for c0, c1 in found.payoffs
+        ),
         side=quote.side,
         commission=terms.commission,
         step_minor=thresholds.step_minor,
         cap_minor=cap,
     )
+
+
+@lru_cache(64)
+def _exact(coefficient: float) -> Fraction:
+    """Give a payoff's coefficient, a quarter or a whole, as it is."""
+    return Fraction(coefficient)
 
 
 def _even(bets: Sequence[PricedBet]) -> tuple[Fraction, ...]:

@@ -87,7 +87,7 @@ async def test_what_the_sender_does_not_know_to_be_there_is_recorded_all_the_sam
 @pytest.mark.parametrize("opens", [False, True])
 async def test_an_id_of_another_kind_of_stream_is_left_alone(
     database_url: str,
-    opens: bool,  # noqa: FBT001  a parameter of the test
+    opens: bool,
 ) -> None:
     async with a_desk(database_url) as desk:
         account_id = await desk.account()
