@@ -1,30 +1,37 @@
-"""Cash-out: what a bet is worth at the prices that are offered now, and taking it."""
+"""Cash-out: what a bet, or a share of it, is worth at the prices that are offered now, and taking it."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final
+from typing import Annotated
 from uuid import UUID
 
 from litestar import Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from api.auth import only
 from api.board import odds_board
 from api.desk import After, Asked, Desk, Key
 from api.problems import responses, responses_to_body
-from application.answers import BetChanged, CashOutOffer
+from application.answers import BetCashedOut, CashOutOffer
+from domain.cash_out import SHARE_PLACES
 from domain.commands import CashOutBet, Command, OfferCashOut
 from domain.events import PriceSeen
-from domain.money import AmountMinor
-from domain.refusals import BetNotFound, NotOffered
+from domain.money import AmountMinor, has_at_most_places
+from domain.refusals import BetNotFound
 from read_models import bets, prices
 
-WHOLE: Final = Decimal(1)
+Share = Annotated[
+    Decimal | None,
+    QueryParameter(description="Share of the open stake, above 0 and at most 1 (all of it)"),
+]
 
 
 class CashOutIn(Command, frozen=True, kw_only=True):
-    """Take an offer, if it still is `offer_minor` or better; only a `share` of 1, the whole bet, is cashed out so far."""
+    """Take the offer for a `share` of the stake that is open, all of it by default, unless it is far below `offer_minor`.
+
+    The present offer is paid, however much better it is; how much worse it may be is the book's `tolerance`.
+    """
 
     offer_minor: AmountMinor
     share: Decimal | None = None
@@ -32,12 +39,21 @@ class CashOutIn(Command, frozen=True, kw_only=True):
 
 @get("/bets/{bet_id:uuid}/cash-out", opt=only("trader"), responses=responses(404, 409, 422))
 async def offer_cash_out(
-    request: Asked, bet_id: FromPath[UUID], desk: NamedDependency[Desk], after: After = None
+    request: Asked,
+    bet_id: FromPath[UUID],
+    desk: NamedDependency[Desk],
+    share: Share = None,
+    after: After = None,
 ) -> Response[CashOutOffer]:
-    """Read what cashing a bet out pays now."""
+    """Read what cashing a bet out pays now, or a share of what is open of it."""
     await desk.fresh("bets", after)
     await desk.fresh("prices", after)
-    command = OfferCashOut(prices=await _prices(bet_id, desk), margin=desk.cash_out_margin)
+    command = OfferCashOut(
+        share=_normal(share),
+        prices=await _prices(bet_id, desk),
+        margin=desk.cash_out_margin,
+        tolerance=desk.cash_out_tolerance,
+    )
     return await desk.command(request, command, None, CashOutOffer, target=bet_id, status=200)
 
 
@@ -53,16 +69,23 @@ async def cash_out_bet(
     data: JSONBody[CashOutIn],
     desk: NamedDependency[Desk],
     key: Key = None,
-) -> Response[BetChanged]:
-    """Cash a bet out."""
-    if data.share is not None and not (data.share.is_finite() and data.share == WHOLE):
-        raise NotOffered("only a whole bet is cashed out", field="share")
+) -> Response[BetCashedOut]:
+    """Cash a bet out, or a share of what is open of it."""
     command = CashOutBet(
         offer_minor=data.offer_minor,
+        share=_normal(data.share),
         prices=await _prices(bet_id, desk),
         margin=desk.cash_out_margin,
+        tolerance=desk.cash_out_tolerance,
     )
-    return await desk.command(request, command, key, BetChanged, target=bet_id, status=200)
+    return await desk.command(request, command, key, BetCashedOut, target=bet_id, status=200)
+
+
+def _normal(share: Decimal | None) -> Decimal | None:
+    """Give a share in one spelling: 1 is the whole, as no share is, and 0.50 is 0.5."""
+    if share is None or share == 1:
+        return None
+    return share.normalize() if has_at_most_places(share, SHARE_PLACES) else share
 
 
 async def _prices(bet_id: UUID, desk: Desk) -> tuple[PriceSeen, ...]:

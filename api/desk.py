@@ -14,7 +14,7 @@ from application.ledger import Ledger
 from application.live.hub import Hub
 from application.log import EventFeed
 from domain.actors import Actor
-from domain.cash_out import MARGIN
+from domain.cash_out import MARGIN, TOLERANCE
 from domain.commands import Command
 from domain.freshness import MaxAges
 from read_models.db import Db
@@ -72,6 +72,7 @@ class Desk:
         live: Hub | None = None,
         solver: Solver,
         cash_out_margin: Decimal = MARGIN,
+        cash_out_tolerance: Decimal = TOLERANCE,
     ) -> None:
         self.ledger = ledger
         self.db = db
@@ -80,6 +81,7 @@ class Desk:
         self.max_ages = max_ages or MaxAges()
         self.solver = solver
         self.cash_out_margin = cash_out_margin
+        self.cash_out_tolerance = cash_out_tolerance
         self.live = live
 
     async def command(

@@ -48,7 +48,10 @@ class FieldError(Struct):
 
 
 class Problem(Struct):
-    """A refusal (RFC 9457); `type` names the rule, `errors` the fields."""
+    """A refusal (RFC 9457); `type` names the rule, `errors` the fields, `offer_minor` what a cash-out pays now.
+
+    `limit` names the limit that was met, of `limit_minor`, and `left_minor` what it still allows.
+    """
 
     type: str
     title: str
@@ -56,6 +59,10 @@ class Problem(Struct):
     detail: str
     instance: str
     errors: list[FieldError] | UnsetType = UNSET
+    offer_minor: int | UnsetType = UNSET
+    limit: str | UnsetType = UNSET
+    limit_minor: int | UnsetType = UNSET
+    left_minor: int | UnsetType = UNSET
 
 
 class ItemProblem(Struct):
@@ -66,6 +73,9 @@ class ItemProblem(Struct):
     status: int
     detail: str
     errors: list[FieldError] | UnsetType = UNSET
+    limit: str | UnsetType = UNSET
+    limit_minor: int | UnsetType = UNSET
+    left_minor: int | UnsetType = UNSET
 
 
 class RateLimited(Exception):  # noqa: N818  what came in, not a fault

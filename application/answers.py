@@ -19,6 +19,13 @@ class NewAccount(Struct, frozen=True, gc=False):
     position: int
 
 
+class AccountChanged(Struct, frozen=True, gc=False):
+    """An account has other terms."""
+
+    account_id: UUID
+    position: int
+
+
 class NewMarket(Struct, frozen=True, gc=False):
     """A market was opened."""
 
@@ -65,13 +72,33 @@ class BetChanged(Struct, frozen=True, gc=False):
     position: int
 
 
-class CashOutOffer(Struct, frozen=True, gc=False):
-    """What cashing a bet out pays now; `margin` is the share of its worth that the book keeps."""
+class BetCashedOut(Struct, frozen=True, gc=False):
+    """A bet, or a part of it, was cashed out; money in minor units of the account's currency.
+
+    `return_minor` was paid for `stake_minor`; `open_stake_minor` is left, of a bet that is still open.
+    """
 
     bet_id: UUID
+    status: str
+    return_minor: int
+    available_minor: int
+    position: int
+    stake_minor: int
+    open_stake_minor: int
+
+
+class CashOutOffer(Struct, frozen=True, gc=False):
+    """What cashing `stake_minor` of a bet out pays now; `margin` is the share of its worth that the book keeps.
+
+    An offer that is lower by at most the share `tolerance` than what is asked for is paid all the same.
+    """
+
+    bet_id: UUID
+    stake_minor: int
     offer_minor: int
     currency: str
     margin: Decimal
+    tolerance: Decimal
     prices: tuple[PriceSeen, ...]
     position: int
 
@@ -126,11 +153,13 @@ class NameSeen(Struct, frozen=True, gc=False):
 
 Answer = (
     NewAccount
+    | AccountChanged
     | NewMarket
     | Transferred
     | MarketChanged
     | BetAccepted
     | BetChanged
+    | BetCashedOut
     | CashOutOffer
     | BatchDone
     | SnapshotsTaken
@@ -150,25 +179,27 @@ def problem(refusal: Refusal) -> dict[str, Any]:
     }
     if refusal.field is not None:
         members["errors"] = [{"field": refusal.field, "message": refusal.detail}]
-    return members
+    return members | (refusal.members or {})
 
 
 to_json = msgspec.json.Encoder(decimal_format="number").encode
 """Encode an answer, money and odds as exact JSON numbers."""
 
 
-class RefusalRecord(Struct, frozen=True, gc=False):
+class RefusalRecord(Struct, frozen=True, gc=False, omit_defaults=True):
     """A refusal as the idempotency record keeps it."""
 
     type: str
     detail: str
     field: str | None = None
+    members: dict[str, str | int] | None = None
 
     @classmethod
     def of(cls, refusal: Refusal) -> "RefusalRecord":
         """Keep what the first answer said."""
-        return cls(refusal.type, refusal.detail, refusal.field)
+        return cls(refusal.type, refusal.detail, refusal.field, refusal.members)
 
     def refusal(self) -> Refusal:
         """Make the first refusal again."""
-        return Refusal.by_type.get(self.type, Refusal)(self.detail, field=self.field)
+        kind = Refusal.by_type.get(self.type, Refusal)
+        return kind(self.detail, field=self.field, members=self.members)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from application.answers import BatchDone, BetAccepted, BetRefused, RefusalRecord, to_json
 from application.log import CommandRecord
@@ -12,6 +13,7 @@ from application.order import Order, Outcome
 from domain.actors import Actor
 from domain.commands import (
     CashOutBet,
+    ChangeMarketLimits,
     Command,
     Deposit,
     GrantBonus,
@@ -66,7 +68,9 @@ def _digest(command: Command, order: Order, scope: str) -> bytes:
     if scope.startswith("#"):
         digest.update(order.actor.user.encode())
     if isinstance(command, CashOutBet):  # a client that asks again sends no prices
-        command = CashOutBet(offer_minor=command.offer_minor)
+        command = CashOutBet(offer_minor=command.offer_minor, share=command.share)
+    elif isinstance(command, ChangeMarketLimits):  # nor the bets that are open
+        command = replace(command, seen=None)
     digest.update(_canonical(command))
     return digest.digest()
 

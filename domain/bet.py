@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from domain.account import Account
 from domain.events import (
+    BetPartCashedOut,
+    BetPartsVoided,
     BetPlaced,
     BetReopened,
     BetResettled,
@@ -19,6 +21,7 @@ from domain.events import (
     StakeReopened,
     StakeResettled,
     StakeSettled,
+    Standing,
 )
 from domain.legs import RACES, LegOutcome, Taken, leg_outcome
 from domain.market import Market
@@ -28,7 +31,7 @@ from domain.refusals import BetStateConflict, LimitExceeded
 from domain.returns import bet_outcome
 from domain.settlement import Outcome, settle_single
 
-BetEvent = BetPlaced | BetSettled | BetResettled | BetReopened
+BetEvent = BetPlaced | BetSettled | BetPartCashedOut | BetPartsVoided | BetResettled | BetReopened
 BetStatus = Literal["open", "won", "lost", "void", "part_won", "cashed_out"]
 BetChange = BetSettled | BetResettled | BetReopened
 StakeChange = StakeSettled | StakeResettled | StakeReopened
@@ -37,14 +40,19 @@ StakeChange = StakeSettled | StakeResettled | StakeReopened
 class Bet(Struct, frozen=True):
     """State of a bet: what was `placed`, and how it ended as far as its stream says (`settled`).
 
-    `is_voided`: an operator made it void, and void it stays.
+    `standing` is the bet as it stands, without the parts that were cashed out: `placed` itself for nearly all bets. Those
+    parts returned `cashed_return_minor` of `cashed_stake_minor`; `settled` tells of the rest. `is_voided`: an operator
+    made it void, and void it stays.
     """
 
     bet_id: UUID
     version: int
     placed: BetPlaced
+    standing: BetPlaced
     settled: Outcome | None = None
     is_voided: bool = False
+    cashed_stake_minor: int = 0
+    cashed_return_minor: int = 0
 
     @property
     def status(self) -> BetStatus:
@@ -58,14 +66,14 @@ class Bet(Struct, frozen=True):
     def outcome(self, markets: Mapping[UUID, Market]) -> Outcome | None:
         """Tell how the bet ends by what the markets of its legs say now; None while that is undecided.
 
-        A function of the bet as it was placed (or made void) and of the markets as they stand: what was settled before
-        plays no part.
+        A function of the bet as it was placed, cashed out or made void, and of the markets as they stand: what was
+        settled before plays no part.
         """
         if self.is_voided:
             return self._void_outcome()
         if self.settled is not None and self.settled.status == "cashed_out":
             return self.settled
-        placed = self.placed
+        placed = self.standing
         leg = placed.legs[0]
         market = markets[leg.market_id]
         if _is_plain(placed, leg, market):
@@ -74,7 +82,7 @@ class Bet(Struct, frozen=True):
                 return None
             assert leg.odds is not None
             return settle_single(leg.odds, result, placed.total_stake_minor)
-        return _outcome(placed, markets)
+        return _outcome(self, markets)
 
     def bring_to(self, outcome: Outcome | None) -> tuple[BetChange, StakeChange | None] | None:
         """Give what happens to the bet and to its account so that it ends like this; None when it does already."""
@@ -98,35 +106,60 @@ class Bet(Struct, frozen=True):
         )
         return replace(of_bet, reason=reason), of_account
 
+    def void_parts(self, reason: str) -> tuple[BetPartsVoided, StakeResettled | None] | None:
+        """Let the parts that were cashed out return their stakes, when the bet is made void; None when there are none."""
+        if not self.cashed_stake_minor:
+            return None
+        difference = self.cashed_stake_minor - self.cashed_return_minor
+        voided = BetPartsVoided(
+            account_id=self.placed.account_id,
+            stake_minor=self.cashed_stake_minor,
+            difference_minor=difference,
+            currency=self.placed.currency,
+            reason=reason,
+        )
+        if not difference:
+            return voided, None
+        return voided, StakeResettled(
+            bet_id=self.bet_id, difference_minor=difference, currency=self.placed.currency
+        )
+
     def cash_out(self, return_minor: int, cash_out: CashOut) -> tuple[BetSettled, StakeSettled]:
-        """End the open bet with what was offered for it: no result changes it any more."""
+        """End what is open of the bet with what was offered for it: no result changes it any more."""
         of_bet, of_account = self._settle(Outcome("cashed_out", return_minor, ()))
         return replace(of_bet, cash_out=cash_out), of_account
 
     def _void_outcome(self) -> Outcome:
-        results = tuple(SelectionResult(leg.selection_id, "void") for leg in self.placed.legs)
-        return Outcome("void", self.placed.total_stake_minor, results)
+        results = tuple(SelectionResult(leg.selection_id, "void") for leg in self.standing.legs)
+        return Outcome("void", self.standing.total_stake_minor, results)
 
     def _settle(self, outcome: Outcome) -> tuple[BetSettled, StakeSettled]:
         return BetSettled(
-            account_id=self.placed.account_id,
+            account_id=self.standing.account_id,
             status=outcome.status,
             results=outcome.results,
-            stake_minor=self.placed.total_stake_minor,
+            stake_minor=self.standing.total_stake_minor,
             return_minor=outcome.return_minor,
-            currency=self.placed.currency,
+            currency=self.standing.currency,
+            standing=self._changed_standing(),
         ), StakeSettled(
             bet_id=self.bet_id,
-            stake_minor=self.placed.total_stake_minor,
+            stake_minor=self.standing.total_stake_minor,
             return_minor=outcome.return_minor,
-            potential_return_minor=self.placed.potential_return_minor,
-            currency=self.placed.currency,
+            potential_return_minor=self.standing.potential_return_minor,
+            currency=self.standing.currency,
             bonus_minor=self._bonus(outcome),
         )
 
+    def _changed_standing(self) -> Standing | None:
+        if self.standing is self.placed:
+            return None
+        odds = tuple(leg.odds for leg in self.standing.legs)
+        return Standing(self.standing.potential_return_minor, odds)
+
     def _bonus(self, outcome: Outcome) -> int:
         """Give the stake of a free bet that comes back as bonus: only a void one's."""
-        return staked_minor(self.placed) if self.placed.free and outcome.status == "void" else 0
+        return staked_minor(self.standing) if self.standing.free and outcome.status == "void" else 0
 
     def _resettle(
         self, before: Outcome, outcome: Outcome
@@ -134,13 +167,13 @@ class Bet(Struct, frozen=True):
         assert outcome.status != "cashed_out"  # only an open bet is cashed out
         difference = outcome.return_minor - before.return_minor
         resettled = BetResettled(
-            account_id=self.placed.account_id,
+            account_id=self.standing.account_id,
             status=outcome.status,
             results=outcome.results,
-            stake_minor=self.placed.total_stake_minor,
+            stake_minor=self.standing.total_stake_minor,
             return_minor=outcome.return_minor,
             difference_minor=difference,
-            currency=self.placed.currency,
+            currency=self.standing.currency,
         )
         bonus = self._bonus(outcome) - self._bonus(before)
         if not difference and not bonus:
@@ -148,29 +181,30 @@ class Bet(Struct, frozen=True):
         return resettled, StakeResettled(
             bet_id=self.bet_id,
             difference_minor=difference,
-            currency=self.placed.currency,
+            currency=self.standing.currency,
             bonus_minor=bonus,
         )
 
     def _reopen(self, before: Outcome) -> tuple[BetReopened, StakeReopened]:
         return BetReopened(
-            account_id=self.placed.account_id,
-            stake_minor=self.placed.total_stake_minor,
+            account_id=self.standing.account_id,
+            stake_minor=self.standing.total_stake_minor,
             return_minor=before.return_minor,
-            currency=self.placed.currency,
+            currency=self.standing.currency,
+            standing=self._changed_standing(),
         ), StakeReopened(
             bet_id=self.bet_id,
-            stake_minor=self.placed.total_stake_minor,
+            stake_minor=self.standing.total_stake_minor,
             return_minor=before.return_minor,
-            potential_return_minor=self.placed.potential_return_minor,
-            currency=self.placed.currency,
+            potential_return_minor=self.standing.potential_return_minor,
+            currency=self.standing.currency,
             bonus_minor=self._bonus(before),
         )
 
     @classmethod
     def start(cls, bet_id: UUID, event: BetPlaced) -> Self:
         """Begin the state with the stream's first event."""
-        return cls(bet_id=bet_id, version=1, placed=event)
+        return cls(bet_id, 1, event, event)
 
     def evolve(self, event: BetEvent) -> "Bet":
         """Give the state after `event`; decides nothing."""
@@ -181,10 +215,30 @@ class Bet(Struct, frozen=True):
                 return replace(self, version=self.version + 1, settled=settled, is_voided=voided)
             case BetReopened():
                 return replace(self, version=self.version + 1, settled=None)
+            case BetPartCashedOut():
+                return replace(
+                    self,
+                    version=self.version + 1,
+                    standing=_without(self.standing, event),
+                    cashed_stake_minor=self.cashed_stake_minor + event.stake_minor,
+                    cashed_return_minor=self.cashed_return_minor + event.return_minor,
+                )
+            case BetPartsVoided():
+                returned = self.cashed_return_minor + event.difference_minor
+                return replace(self, version=self.version + 1, cashed_return_minor=returned)
             case BetPlaced():
                 raise ValueError("a bet is placed once")
             case _:
                 assert_never(event)
+
+
+def _without(standing: BetPlaced, part: BetPartCashedOut) -> BetPlaced:
+    """Give what stands when a part is cashed out; only bets of one line have parts."""
+    rest = standing.total_stake_minor - part.stake_minor
+    potential = standing.potential_return_minor - part.potential_return_minor
+    return replace(
+        standing, stake_minor=rest, total_stake_minor=rest, potential_return_minor=potential
+    )
 
 
 def _is_plain(placed: BetPlaced, leg: Leg, market: Market) -> bool:
@@ -199,7 +253,8 @@ def _is_plain(placed: BetPlaced, leg: Leg, market: Market) -> bool:
     )
 
 
-def _outcome(placed: BetPlaced, markets: Mapping[UUID, Market]) -> Outcome | None:
+def _outcome(bet: Bet, markets: Mapping[UUID, Market]) -> Outcome | None:
+    placed = bet.standing
     for leg in placed.legs:
         market = markets[leg.market_id]
         if leg.selection_id not in market.results and not market.withdrawals:
@@ -212,11 +267,6 @@ def _outcome(placed: BetPlaced, markets: Mapping[UUID, Market]) -> Outcome | Non
         if ended is None:
             return None
         legs.append(ended)
-    caps = [
-        limits.max_payout_minor
-        for leg in placed.legs
-        if (limits := markets[leg.market_id].limits) and limits.max_payout_minor is not None
-    ]
     return bet_outcome(
         placed.kind,
         placed.side,
@@ -224,9 +274,27 @@ def _outcome(placed: BetPlaced, markets: Mapping[UUID, Market]) -> Outcome | Non
         each_way=each_way,
         stake_minor=placed.stake_minor,
         total_stake_minor=placed.total_stake_minor,
-        max_payout_minor=min(caps, default=None),
+        max_payout_minor=max_payout_minor(bet, markets, placed.total_stake_minor),
         free=placed.free,
     )
+
+
+def max_payout_minor(bet: Bet, markets: Mapping[UUID, Market], stake_minor: int) -> int | None:
+    """Give the most that the next part of a bet may return by its markets' caps, None without one.
+
+    A cap is shared by the stakes, in the order in which parts are settled: so they add up to it, and none is less than
+    its own stake.
+    """
+    caps = [
+        limits.max_payout_minor
+        for leg in bet.placed.legs
+        if (limits := markets[leg.market_id].limits) and limits.max_payout_minor is not None
+    ]
+    total, before = bet.placed.total_stake_minor, bet.cashed_stake_minor
+    if not caps or stake_minor == total:
+        return min(caps, default=None)
+    cap = max(min(caps), total)
+    return cap * (before + stake_minor) // total - cap * before // total
 
 
 def place_single(account: Account, market: Market, leg: Leg, stake_minor: int) -> BetPlaced:

@@ -78,11 +78,35 @@ class MarketLimits(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What one bet on this market may stake and return, in minor units of the bet's currency.
 
     `max_return_minor` refuses a bet that could return more, `max_payout_minor` takes it and caps what it returns.
+    `max_liability_minor` is what all open bets of one currency together may cost the house on any outcome
+    (domain.liability).
     """
 
     max_stake_minor: int | None = None
     max_return_minor: int | None = None
     max_payout_minor: int | None = None
+    max_liability_minor: int | None = None
+
+
+class AccountLimits(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """What an account may have at risk in open bets at once, and what these may win together, in minor units."""
+
+    max_in_play_minor: int | None = None
+    max_profit_minor: int | None = None
+
+
+class Held(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Sums of open bets of one currency: what they hold in play, and what they return at the most.
+
+    Plain singles are held by selection and side. Of all others (`selection_id` None) nobody asks on which outcome.
+    """
+
+    currency: str
+    bets: int
+    stake_minor: int
+    return_minor: int
+    selection_id: str | None = None
+    side: Side = "back"
 
 
 class Leg(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -205,10 +229,22 @@ class PriceSeen(Struct, frozen=True, gc=False):
 
 
 class CashOut(Struct, frozen=True, gc=False):
-    """What an offer to cash out was made of: the prices of the open legs then, and the share kept as a margin."""
+    """What an offer to cash out was made of: the prices of the open legs then, and the share kept as a margin.
+
+    `asked_minor` is what its owner asked for; it was paid as it stood, which may be less by the share `tolerance`.
+    """
 
     margin: Decimal
     prices: tuple[PriceSeen, ...]
+    asked_minor: int | None = None
+    tolerance: Decimal = Decimal(0)
+
+
+class Standing(Struct, frozen=True, gc=False):
+    """What a bet can return and the odds of its legs, where that is no longer what was placed."""
+
+    potential_return_minor: int
+    odds: tuple[Decimal | None, ...]
 
 
 # ---- events
@@ -225,12 +261,20 @@ class AccountOpened(Event, frozen=True, kw_only=True):
     """An account of one owner in one currency exists; `commission` is an exchange's, as a share of a market's net profit."""
 
     topic = "account.opened"
-    version = 2  # of 2: commission
+    version = 3  # of 2: commission; of 3: limits
     owner: str
     currency: str
     name: str
     held_at: str | None = None
     commission: Decimal | None = None
+    limits: AccountLimits | None = None
+
+
+class AccountLimitsChanged(Event, frozen=True, kw_only=True):
+    """The account has these limits from now on, and no others."""
+
+    topic = "account.limits_changed"
+    limits: AccountLimits
 
 
 class FundsDeposited(Event, frozen=True, kw_only=True):
@@ -406,11 +450,11 @@ class BetSettled(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Every leg of a bet is decided; `results` are in the order of its legs.
 
     With a `reason` an operator made the bet void, whatever its markets say. With `cash_out` its owner took that offer
-    instead: `results` are then empty.
+    instead: `results` are then empty. Stake and return are of what was left of the bet, `standing` says how it stood.
     """
 
     topic = "bet.settled"
-    version = 3  # of 2: reason; of 3: cash_out
+    version = 4  # of 2: reason; of 3: cash_out; of 4: standing, and what was asked for a cash-out
     account_id: UUID
     status: EndStatus
     results: tuple[SelectionResult, ...]
@@ -419,6 +463,33 @@ class BetSettled(Event, frozen=True, kw_only=True, omit_defaults=True):
     currency: str
     reason: str | None = None
     cash_out: CashOut | None = None
+    standing: Standing | None = None
+
+
+class BetPartCashedOut(Event, frozen=True, kw_only=True):
+    """A part of an open bet's stake was settled at an offer; the rest stays open.
+
+    The part could have returned `potential_return_minor`.
+    """
+
+    topic = "bet.part_cashed_out"
+    account_id: UUID
+    stake_minor: int
+    return_minor: int
+    potential_return_minor: int
+    currency: str
+    cash_out: CashOut
+
+
+class BetPartsVoided(Event, frozen=True, kw_only=True):
+    """An operator made a bet void of which parts were cashed out: they return their stake, `difference_minor` more or less."""
+
+    topic = "bet.parts_voided"
+    account_id: UUID
+    stake_minor: int
+    difference_minor: int
+    currency: str
+    reason: str
 
 
 class BetResettled(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -439,21 +510,26 @@ class BetResettled(Event, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
 
 
-class BetReopened(Event, frozen=True, kw_only=True):
-    """A settled bet is undecided again, because a result was rolled back; `return_minor` is taken back."""
+class BetReopened(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A settled bet is undecided again, because a result was rolled back; `return_minor` is taken back.
+
+    It stands as `standing` says where parts were cashed out or its odds corrected.
+    """
 
     topic = "bet.reopened"
+    version = 2  # of 2: standing
     account_id: UUID
     stake_minor: int
     return_minor: int
     currency: str
+    standing: Standing | None = None
 
 
 class MarketOpened(Event, frozen=True, kw_only=True):
     """A proposition on a fixture is offered; `line` is the total for OU, the home handicap for AH."""
 
     topic = "market.opened"
-    version = 3  # of 2: types DC and DNB; of 3: rule4, max_payout_minor, period
+    version = 4  # of 2: types DC and DNB; of 3: rule4, max_payout_minor, period; of 4: max_liability_minor
     fixture: Fixture
     type: MarketType
     selections: tuple[Selection, ...]
@@ -462,6 +538,13 @@ class MarketOpened(Event, frozen=True, kw_only=True):
     terms: Terms | None = None
     limits: MarketLimits | None = None
     period: Period = "full_time"
+
+
+class MarketLimitsChanged(Event, frozen=True, kw_only=True):
+    """The market has these limits from now on, and no others."""
+
+    topic = "market.limits_changed"
+    limits: MarketLimits
 
 
 class MarketSuspended(Event, frozen=True, kw_only=True):
@@ -562,6 +645,22 @@ class SettlementCompleted(Event, frozen=True, kw_only=True):
     commissions: tuple[AccountAmount, ...] = ()
 
 
+class LiabilityCounted(Event, frozen=True, kw_only=True):
+    """From now on the market's liability is followed; `held` is all that is open on it at this moment."""
+
+    topic = "liability.counted"
+    market_id: UUID
+    held: tuple[Held, ...]
+
+
+class LiabilityChanged(Event, frozen=True, kw_only=True):
+    """Bets on the market were taken, ended, opened again or changed: `held` are the differences, negative for what was let go."""
+
+    topic = "liability.changed"
+    market_id: UUID
+    held: tuple[Held, ...]
+
+
 class OddsSnapshotTaken(Event, frozen=True, kw_only=True):
     """A batch of quotes for one market was seen."""
 
@@ -619,6 +718,7 @@ class FeedNameMatched(Event, frozen=True, kw_only=True):
 
 ALL_EVENTS: tuple[type[Event], ...] = (
     AccountOpened,
+    AccountLimitsChanged,
     FundsDeposited,
     FundsReserved,
     FundsPaidOut,
@@ -635,9 +735,12 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     WithdrawalRejected,
     BetPlaced,
     BetSettled,
+    BetPartCashedOut,
+    BetPartsVoided,
     BetResettled,
     BetReopened,
     MarketOpened,
+    MarketLimitsChanged,
     MarketSuspended,
     MarketResumed,
     MarketClosed,
@@ -647,6 +750,8 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     MarketAbandoned,
     SettlementProgressed,
     SettlementCompleted,
+    LiabilityCounted,
+    LiabilityChanged,
     OddsSnapshotTaken,
     ArbitrageDetected,
     ArbitrageChanged,

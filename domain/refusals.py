@@ -1,7 +1,7 @@
 """Refusals: the class is the problem type, its docstring the title, its status the HTTP status (RFC 9457).
 
-Raising one changes nothing: a decision that refuses records no event. `replayed` says that it is a first answer given
-again.
+Raising one changes nothing: a decision that refuses records no event. `members` are further ones of the problem;
+`replayed` says that it is a first answer given again.
 """
 
 import builtins
@@ -23,10 +23,17 @@ class Refusal(Exception):  # noqa: N818  a refusal is a rule's answer, not a fau
         cls.title = (cls.__doc__ or cls.__name__).strip().splitlines()[0]
         Refusal.by_type[cls.type] = cls
 
-    def __init__(self, detail: str = "", *, field: str | None = None) -> None:
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        field: str | None = None,
+        members: dict[str, str | int] | None = None,
+    ) -> None:
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.field = field
+        self.members = members
         self.replayed = False
 
 

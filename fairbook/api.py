@@ -133,6 +133,7 @@ async def _open(
             live=live,
             solver=HighsSolver(),
             cash_out_margin=settings.cash_out_margin,
+            cash_out_tolerance=settings.cash_out_tolerance,
         )
         yield desk, Probes(dependencies, reader, metrics_text)
 

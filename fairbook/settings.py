@@ -12,7 +12,7 @@ from typing import Literal, TypeVar, get_args
 from urllib.parse import urlsplit
 
 from adapters.nats.limits import DAY_SECONDS, HOUR_SECONDS, MEGABYTE, StreamLimits
-from domain.cash_out import MARGIN
+from domain.cash_out import MARGIN, TOLERANCE
 from domain.freshness import MaxAges
 from domain.money import has_at_most_places
 from fairbook.credentials import CREDENTIALS, FeedCredentials
@@ -30,6 +30,7 @@ _OWN_VARIABLES = frozenset(
         "FAIRBOOK_ARBITRAGE",
         *CREDENTIALS,
         "FAIRBOOK_CASH_OUT_MARGIN",
+        "FAIRBOOK_CASH_OUT_TOLERANCE",
         "FAIRBOOK_CHROMIUM",
         "FAIRBOOK_CONTACT",
         "FAIRBOOK_DATA",  # where the tests and the demo look for real data
@@ -78,6 +79,7 @@ class Settings:
     feeds: FeedCredentials
     arbitrage_file: Path | None
     cash_out_margin: Decimal = MARGIN
+    cash_out_tolerance: Decimal = TOLERANCE
     chromium: str | None = None
     contact: str | None = None
 
@@ -115,6 +117,13 @@ class Settings:
                 "FAIRBOOK_CASH_OUT_MARGIN",
                 _margin,
                 MARGIN,
+                "a share from 0 to below 1, with 4 decimals at most",
+            ),
+            cash_out_tolerance=_parsed(
+                variables,
+                "FAIRBOOK_CASH_OUT_TOLERANCE",
+                _margin,
+                TOLERANCE,
                 "a share from 0 to below 1, with 4 decimals at most",
             ),
             feeds=FeedCredentials.from_environment(variables),

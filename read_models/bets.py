@@ -15,6 +15,7 @@ from domain.bet import BetChange, BetStatus
 from domain.events import (
     AccountOpened,
     BetKind,
+    BetPartsVoided,
     BetPlaced,
     BetReopened,
     Leg,
@@ -26,7 +27,16 @@ from domain.events import (
 from read_models import closing
 from read_models.closing import LegTaken
 from read_models.db import Db, Page, decode_cursor, page_of, query
-from read_models.projection import SETTLEMENTS, Batch, Change, Projection, columns, over
+from read_models.projection import (
+    PARTS,
+    SETTLEMENTS,
+    Batch,
+    Change,
+    PartChange,
+    Projection,
+    columns,
+    over,
+)
 
 
 class BetLeg(Struct, frozen=True):
@@ -48,8 +58,22 @@ class BetLeg(Struct, frozen=True):
     clv_fair: Decimal | None = None
 
 
+class BetPart(Struct, frozen=True):
+    """A part of a bet's stake that was cashed out, for `return_minor`."""
+
+    stake_minor: int
+    return_minor: int
+    at: datetime
+    position: int
+
+
 class Bet(Struct, frozen=True):
-    """A bet; money in minor units of `currency`, `position` of its placing."""
+    """A bet; money in minor units of `currency`, `position` of its placing.
+
+    `open_stake_minor` is what is still in play of an open bet, and `potential_return_minor` what that can return; once it
+    is settled, `return_minor` includes what its `parts` were cashed out for, and a void bet takes that back. `status` is of
+    what was left.
+    """
 
     bet_id: UUID
     account_id: UUID
@@ -69,12 +93,15 @@ class Bet(Struct, frozen=True):
     each_way: bool = False
     best_odds: bool = False
     free: bool = False
+    open_stake_minor: int = 0
+    parts: list[BetPart] = []
 
 
 _SELECT = """
 SELECT b.bet_id, b.account_id, b.owner, b.kind, b.side, b.market_id, b.selection_id, b.odds, b.further_legs::text,
-       b.results, b.stake_minor, b.total_stake_minor, b.potential_return_minor, b.currency, b.status, b.return_minor,
-       b.placed_at, b.settled_at, b.position, b.options
+       b.results, b.stake_minor, b.total_stake_minor, b.potential_return_minor, b.currency, b.status,
+       b.return_minor + coalesce(b.cashed_return_minor, 0),
+       b.placed_at, b.settled_at, b.position, b.options, b.cashed_stake_minor, b.parts::text
 FROM bets b"""
 
 
@@ -201,6 +228,20 @@ async def to_visit(
     return await db.rows(_TO_VISIT, parameters, _columns)
 
 
+_OPEN_ON = """
+(SELECT b.bet_id FROM bets b WHERE b.market_id = %(market_id)s AND b.status = 'open' LIMIT %(limit)s)
+UNION ALL
+(SELECT f.bet_id FROM bets_further_legs f JOIN bets b USING (bet_id)
+ WHERE f.market_id = %(market_id)s AND b.status = 'open' LIMIT %(limit)s)
+LIMIT %(limit)s"""
+
+
+async def open_on(db: Db, market_id: UUID, limit: int) -> list[UUID]:
+    """Give bets with a leg on this market that are open, in no order."""
+    rows = await db.rows(_OPEN_ON, {"market_id": market_id, "limit": limit}, _columns)
+    return [bet_id for (bet_id,) in rows]
+
+
 def _columns(*values: Any) -> tuple[Any, ...]:
     return values
 
@@ -226,9 +267,16 @@ def _bet(  # the columns of _SELECT
         BetLeg(leg.market_id, leg.selection_id, leg.odds, result)
         for leg, result in zip(legs, decided, strict=True)
     ]
-    options = (rest[-1] or "").split()
-    flags = [each in options for each in ("each_way", "best_odds", "free")]
-    return Bet(bet_id, account_id, owner, kind, side, shown, *rest[:-1], *flags)
+    *figures, options, cashed_stake, parts = rest
+    set_options = (options or "").split()
+    flags = [each in set_options for each in ("each_way", "best_odds", "free")]
+    bet = Bet(bet_id, account_id, owner, kind, side, shown, *figures, *flags)
+    if bet.status == "open":
+        left = bet.total_stake_minor - (cashed_stake or 0)
+        bet = replace(bet, open_stake_minor=left)
+    if parts:
+        bet = replace(bet, parts=msgspec.json.decode(parts, type=list[BetPart]))
+    return bet
 
 
 # ---- projection: the row of a bet has its first leg in columns, which is all that a single needs. No index holds the
@@ -241,7 +289,8 @@ CREATE TABLE bets (
     stake_minor bigint NOT NULL, total_stake_minor bigint NOT NULL, potential_return_minor bigint NOT NULL,
     currency text NOT NULL, status text NOT NULL, return_minor bigint,
     placed_at timestamptz NOT NULL, settled_at timestamptz, position bigint NOT NULL, options text,
-    settled_position bigint
+    settled_position bigint,
+    cashed_stake_minor bigint, cashed_return_minor bigint, cashed_at timestamptz, parts jsonb
 ) WITH (fillfactor = 85);
 CREATE TABLE bets_further_legs (
     market_id uuid NOT NULL, position bigint NOT NULL, bet_id uuid NOT NULL,
@@ -280,6 +329,15 @@ _SETTLE = over(
     FROM {} AS e(bet_id, status, returned, at, results, position) WHERE b.bet_id = e.bet_id""",
     *("uuid", "text", "text", "text", "text", "bigint"),
 )
+_PART = over(
+    """
+    UPDATE bets b SET cashed_stake_minor = coalesce(b.cashed_stake_minor, 0) + e.stake,
+                      cashed_return_minor = coalesce(b.cashed_return_minor, 0) + e.returned,
+                      potential_return_minor = b.potential_return_minor - e.potential, cashed_at = e.at,
+                      parts = coalesce(b.parts, '[]') || e.parts::jsonb
+    FROM {} AS e(bet_id, stake, returned, potential, at, parts) WHERE b.bet_id = e.bet_id""",
+    *("uuid", "bigint", "bigint", "bigint", "timestamptz", "text"),
+)
 
 
 def _changes(batch: Batch) -> Iterable[Change]:
@@ -295,6 +353,27 @@ def _changes(batch: Batch) -> Iterable[Change]:
     if batch.settled:
         last = {recorded.stream_id.int: (recorded, event) for recorded, event, _ in batch.settled}
         yield _SETTLE, columns([_settled(*each) for each in last.values()])
+    if batch.parts:
+        yield _PART, columns(_cashed(batch.parts))
+
+
+def _cashed(parts: Iterable[tuple[Recorded, PartChange, BetPlaced]]) -> list[tuple[Any, ...]]:
+    """Give a row a bet: what its parts in this batch add up to."""
+    rows: dict[UUID, tuple[list[int], list[BetPart], datetime]] = {}
+    for recorded, event, _ in parts:
+        figures, shown, _ = rows.get(recorded.stream_id, ([0, 0, 0], [], recorded.at))
+        rows[recorded.stream_id] = figures, shown, recorded.at
+        if isinstance(event, BetPartsVoided):
+            figures[1] += event.difference_minor
+            continue
+        figures[0] += event.stake_minor
+        figures[1] += event.return_minor
+        figures[2] += event.potential_return_minor
+        shown.append(BetPart(event.stake_minor, event.return_minor, recorded.at, recorded.position))
+    return [
+        (bet_id, *figures, at, msgspec.json.encode(shown).decode())
+        for bet_id, (figures, shown, at) in rows.items()
+    ]
 
 
 def _place(batch: Batch) -> Iterable[Change]:
@@ -362,7 +441,7 @@ PROJECTION = Projection(
     tables=("bets", "bets_further_legs", "bets_accounts"),
     create=_CREATE,
     index=_INDEX,
-    follows=(BetPlaced, *SETTLEMENTS),
+    follows=(BetPlaced, *SETTLEMENTS, *PARTS),
     glances_at=(AccountOpened,),
     changes=_changes,
 )

@@ -9,7 +9,16 @@ from msgspec import Struct
 
 from domain.events import BetPlaced
 from read_models.db import Db, Page, decode_cursor, page_of, query
-from read_models.projection import SETTLEMENTS, Batch, Change, Group, Projection, columns, over
+from read_models.projection import (
+    PARTS,
+    SETTLEMENTS,
+    Batch,
+    Change,
+    Group,
+    Projection,
+    columns,
+    over,
+)
 
 
 class DayTotals(Struct, frozen=True):
@@ -121,6 +130,6 @@ PROJECTION = Projection(
     name="betting_totals",
     tables=("betting_totals",),
     create=_CREATE,
-    follows=(BetPlaced, *SETTLEMENTS),
+    follows=(BetPlaced, *SETTLEMENTS, *PARTS),
     changes=_changes,
 )

@@ -205,7 +205,7 @@ def _together(by_period: Mapping[Period, Sequence[Sequence[OpenBets]]]) -> tuple
 
 _OF_ACCOUNT = """
 SELECT m.fixture_id, m.market_id, m.period, m.type, m.line, m.selections::text, b.selection_id, b.side,
-       b.kind = 'single' AND b.odds IS NOT NULL AS is_single, count(*), sum(b.total_stake_minor), sum(b.potential_return_minor)
+       b.kind = 'single' AND b.odds IS NOT NULL AS is_single, count(*), sum(b.total_stake_minor - coalesce(b.cashed_stake_minor, 0)), sum(b.potential_return_minor)
 FROM bets b LEFT JOIN markets m ON m.market_id = b.market_id
 WHERE b.account_id = %(account_id)s AND b.status = 'open'
 GROUP BY m.market_id, b.selection_id, b.side, is_single"""

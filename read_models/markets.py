@@ -17,6 +17,7 @@ from domain.events import (
     MarketAbandoned,
     MarketClosed,
     MarketLimits,
+    MarketLimitsChanged,
     MarketOpened,
     MarketResumed,
     MarketSuspended,
@@ -39,6 +40,7 @@ from domain.events import (
 )
 from read_models.db import Db, Page, decode_cursor, page_of, query
 from read_models.projection import (
+    PARTS,
     SETTLEMENTS,
     Batch,
     Change,
@@ -359,6 +361,7 @@ _CHANGE = over(
     """
     UPDATE markets m SET
         position = e.position, status = coalesce(e.status, m.status),
+        limits = coalesce(e.limits::json, m.limits),
         results = CASE WHEN e.ends IS NULL THEN m.results ELSE e.results::json END,
         score = CASE WHEN e.ends IS NULL THEN m.score ELSE e.score::json END,
         half_time = CASE WHEN e.ends IS NULL THEN m.half_time ELSE e.half_time::json END,
@@ -371,7 +374,7 @@ _CHANGE = over(
         settled_after = CASE WHEN e.after IS NOT NULL THEN e.after::bigint
                              WHEN e.generation IS NOT NULL THEN 0 ELSE m.settled_after END
     FROM {} AS e(market_id, position, status, ends, results, score, half_time, abandoned, starting_prices, withdrawals,
-                 result_position, generation, settled_generation, after)
+                 result_position, generation, settled_generation, after, limits)
     WHERE m.market_id = e.market_id""",
     *(
         "uuid",
@@ -387,7 +390,7 @@ _CHANGE = over(
         "text",
         "text",
     ),
-    *("text", "text"),
+    *("text", "text", "text"),
 )
 _TOTAL = over(
     """
@@ -407,6 +410,7 @@ _STATUS_AFTER: Final[dict[type[Event], ShownStatus]] = {
 }
 _CHANGES: Final[tuple[type[Event], ...]] = (
     *_STATUS_AFTER,
+    MarketLimitsChanged,
     ResultDeclared,
     RunnerWithdrawn,
     SettlementProgressed,
@@ -468,6 +472,7 @@ class _Changed(Struct):
     generation: str | None = None
     settled_generation: str | None = None
     after: str | None = None
+    limits: str | None = None
 
 
 def _changed(events: list[Recorded]) -> dict[UUID, _Changed]:
@@ -484,6 +489,8 @@ def _changed(events: list[Recorded]) -> dict[UUID, _Changed]:
         change.position = recorded.position
         change.status = _STATUS_AFTER.get(type(event), change.status)
         match event:
+            case MarketLimitsChanged():
+                change.limits = _dump(event.limits)
             case SettlementProgressed():
                 change.after = str(event.after)
             case SettlementCompleted():
@@ -545,6 +552,6 @@ PROJECTION = Projection(
     tables=("markets", "market_totals"),
     create=_CREATE,
     index=_INDEX,
-    follows=(MarketOpened, *_CHANGES, BetPlaced, *SETTLEMENTS),
+    follows=(MarketOpened, *_CHANGES, BetPlaced, *SETTLEMENTS, *PARTS),
     changes=_changes,
 )

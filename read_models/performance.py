@@ -14,11 +14,11 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.bet import BetStatus
-from domain.events import BetPlaced, BetReopened, BetSettled, MarketOpened
+from domain.events import BetPartsVoided, BetPlaced, BetReopened, BetSettled, MarketOpened, Recorded
 from domain.refusals import InvalidInput
 from read_models.closing import NAME
 from read_models.db import Db, Page, decode_cursor, page_of, query
-from read_models.projection import SETTLEMENTS, Batch, Change, Projection, columns, over
+from read_models.projection import PARTS, SETTLEMENTS, Batch, Change, Projection, columns, over
 
 Dimension = Literal[
     "account", "owner", "sport", "competition", "market_type", "bookmaker", "kind", "day"
@@ -47,7 +47,8 @@ class Performance(Struct, frozen=True, rename={"yield_": "yield"}):
     `yield` profit / turnover, `win_rate` won / (bets − void). `average_odds`, `clv` and `clv_fair` are means over bets
     with one leg: of the odds taken, and of the closing-line value as read_models.closing.LegClosing has it, over the
     `clv_bets` and `clv_fair_bets` whose selection has such a closing price. Rates are exact until they are rounded to
-    6 decimals, halves to even; None where there is nothing to divide by.
+    6 decimals, halves to even; None where there is nothing to divide by. A part that is cashed out adds turnover and
+    return on its day; the bet counts when the rest is settled.
     """
 
     currency: str
@@ -250,15 +251,15 @@ _IN_WHOLE: Final = 10**18
 
 
 def _changes(batch: Batch) -> Iterable[Change]:
-    if not batch.settled:
+    if not batch.settled and not batch.parts:
         return
-    opened = batch.first_events(
-        MarketOpened,
-        {bet.legs[0].market_id.int: bet.legs[0].market_id for _, _, bet in batch.settled},
-    )
+    bets = (bet for _, _, bet in (*batch.settled, *batch.parts))
+    markets = {bet.legs[0].market_id.int: bet.legs[0].market_id for bet in bets}
+    opened = batch.first_events(MarketOpened, markets)
     before = batch.statuses_before_corrections
     rows: dict[Any, tuple[tuple[Any, ...], list[int]]] = {}
-    for recorded, event, bet in batch.settled:
+
+    def figures_of(recorded: Recorded, bet: BetPlaced) -> list[int]:
         leg = bet.legs[0]
         account, market = bet.account_id.int, leg.market_id.int
         day = recorded.at.toordinal()
@@ -266,7 +267,18 @@ def _changes(batch: Batch) -> Iterable[Change]:
         row = rows.get(key)
         if row is None:
             row = rows[key] = (_names(recorded.at.date(), bet, opened[market]), [0] * 11)
-        figures = row[1]
+        return row[1]
+
+    for recorded, part, bet in batch.parts:
+        figures = figures_of(recorded, bet)
+        if isinstance(part, BetPartsVoided):
+            figures[_RETURN] += part.difference_minor
+        else:
+            figures[_TURNOVER] += part.stake_minor
+            figures[_RETURN] += part.return_minor
+    for recorded, event, bet in batch.settled:
+        leg = bet.legs[0]
+        figures = figures_of(recorded, bet)
         was = before.get(recorded.position)
         if was is not None:
             figures[_STATUSES[was]] -= 1
@@ -302,6 +314,6 @@ PROJECTION = Projection(
     tables=("performance",),
     create=_CREATE,
     index=_INDEX,
-    follows=SETTLEMENTS,
+    follows=(*SETTLEMENTS, *PARTS),
     changes=_changes,
 )

@@ -44,7 +44,8 @@ class Curve(Struct, frozen=True):
     """Some points in the order of currency and time; `totals` are of all of them, those of other pages too.
 
     By day, a corrected result counts on the day of the correction with its difference. By bet, each bet counts once, as
-    it stands now, when it was last settled. Over all time both end at the same profit.
+    it stands now, when it was last settled, or, while it is open (`bets` 0), when the last part of it was cashed out.
+    Over all time both end at the same profit.
     """
 
     items: list[CurvePoint]
@@ -57,9 +58,11 @@ SELECT p.currency, p.day::timestamp AT TIME ZONE 'UTC' AS at, 0::bigint AS place
        sum(p.bets) AS bets, sum(p.return_minor - p.turnover_minor) AS profit
 FROM performance p"""
 _BETS: Final = """
-SELECT p.currency, p.settled_at AS at, p.position AS place, p.bet_id, 1::numeric AS bets,
-       (p.return_minor - p.total_stake_minor)::numeric AS profit
-FROM (SELECT b.*, (b.settled_at AT TIME ZONE 'UTC')::date AS day, m.sport
+SELECT p.currency, p.ended_at AS at, p.position AS place, p.bet_id, (p.status <> 'open')::int::numeric AS bets,
+       CASE p.status WHEN 'open' THEN p.cashed_return_minor - p.cashed_stake_minor
+                     ELSE p.return_minor + coalesce(p.cashed_return_minor, 0) - p.total_stake_minor END::numeric AS profit
+FROM (SELECT b.*, (coalesce(b.settled_at, b.cashed_at) AT TIME ZONE 'UTC')::date AS day,
+             coalesce(b.settled_at, b.cashed_at) AS ended_at, m.sport
       FROM bets b LEFT JOIN markets m ON m.market_id = b.market_id) p"""
 _ORDERED: Final = "OVER (PARTITION BY currency ORDER BY at, place ROWS UNBOUNDED PRECEDING)"
 _CURVE: Final = f"""
@@ -79,7 +82,7 @@ async def of(
     if interval == "day":
         points = query(_DAYS, where, "GROUP BY p.currency, p.day")
     else:
-        points = query(_BETS, [*where, "p.status <> 'open'"], "")
+        points = query(_BETS, [*where, "p.ended_at IS NOT NULL"], "")
     curve = _CURVE.format(points=points)
     totals = await db.rows(curve + _TOTALS, parameters, _total)
     further = ["true"]

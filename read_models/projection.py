@@ -17,7 +17,10 @@ from msgspec import Struct
 from domain.account import Account, AccountEvent
 from domain.bet import Bet, BetChange, BetStatus
 from domain.events import (
+    AccountLimitsChanged,
     AccountOpened,
+    BetPartCashedOut,
+    BetPartsVoided,
     BetPlaced,
     BetReopened,
     BetResettled,
@@ -58,10 +61,16 @@ ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     CommissionCharged,
     BonusGranted,
     FreeStakeReserved,
+    AccountLimitsChanged,
 )
 
 SETTLEMENTS: tuple[type[Event], ...] = (BetSettled, BetResettled, BetReopened)
 """What settlement does to a bet."""
+
+PARTS: tuple[type[Event], ...] = (BetPartCashedOut, BetPartsVoided)
+"""What is done to the parts of a bet that are cashed out before the rest is settled."""
+
+PartChange = BetPartCashedOut | BetPartsVoided
 
 
 class Statement(Struct, frozen=True):
@@ -167,6 +176,15 @@ class Batch:
         return [(r, cast("BetChange", r.event), placed[r.stream_id.int]) for r in settled]
 
     @cached_property
+    def parts(self) -> list[tuple[Recorded, PartChange, BetPlaced]]:
+        """What is done to parts of bets in this batch, each with what was placed."""
+        parts = self.of(*PARTS)
+        if not parts:
+            return []
+        placed = self.first_events(BetPlaced, {r.stream_id.int: r.stream_id for r in parts})
+        return [(r, cast("PartChange", r.event), placed[r.stream_id.int]) for r in parts]
+
+    @cached_property
     def statuses_before_corrections(self) -> dict[int, BetStatus]:
         """How each bet stood that is settled otherwise or reopened here, by the position of that event."""
         corrected: dict[StreamKey, int] = {}
@@ -221,9 +239,9 @@ class Batch:
         """The last event and the state of every account that has events in this batch."""
         return {r.stream_id.int: (r, state) for r, _, state in self.accounts}
 
-    def folds_of(self, kind: type[Event]) -> list[tuple[Recorded, Event, State]]:
-        """Give every event of this type, with its stream's state after it."""
-        return fold_states(self.of(kind), self._history)
+    def folds_of(self, *kinds: type[Event]) -> list[tuple[Recorded, Event, State]]:
+        """Give every event of these types, all of their streams', with its stream's state after it."""
+        return fold_states(self.of(*kinds), self._history)
 
     # ---- sums over bets that are alike, for the models that only count
 
@@ -243,20 +261,31 @@ class Batch:
         """The bets settled here, by what they were on, currency and day of the settlement.
 
         A bet that is reopened counts -1 with its stakes and its return; one that is settled otherwise adds the
-        difference of its return and nothing else.
+        difference of its return and nothing else. A part that is cashed out counts no bet, but its stake and return.
         """
         groups: dict[Any, Group] = {}
         for recorded, event, bet in self.settled:
             group = _group_of(groups, recorded, bet)
-            if type(event) is BetResettled:
+            if isinstance(event, BetResettled):
                 group.return_minor += event.difference_minor
                 continue
             sign = 1 if type(event) is BetSettled else -1
             group.bets += sign
-            group.stake_minor += sign * bet.total_stake_minor
-            group.potential_return_minor += sign * bet.potential_return_minor
+            group.stake_minor += sign * event.stake_minor
+            group.potential_return_minor += (
+                sign * (bet if event.standing is None else event.standing).potential_return_minor
+            )
             group.settled_stake_minor += sign * event.stake_minor
             group.return_minor += sign * event.return_minor
+        for recorded, part, bet in self.parts:
+            group = _group_of(groups, recorded, bet)
+            if isinstance(part, BetPartsVoided):
+                group.return_minor += part.difference_minor
+                continue
+            group.stake_minor += part.stake_minor
+            group.potential_return_minor += part.potential_return_minor
+            group.settled_stake_minor += part.stake_minor
+            group.return_minor += part.return_minor
         return list(groups.values())
 
 

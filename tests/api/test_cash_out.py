@@ -43,14 +43,61 @@ def test_a_bet_is_cashed_out_at_the_prices_of_now(trader: Client, operator: Clie
     assert sum(each["bets"] for each in exposed["currencies"]) == 0
 
 
+def test_parts_are_cashed_out_until_the_result_settles_the_rest(
+    trader: Client, operator: Client
+) -> None:
+    account, market, placed = placed_at_six(trader, operator)
+    bet = f"/v1/bets/{placed['bet_id']}"
+    path = f"{bet}/cash-out"
+    offered = trader.get(path, share="0.4", after=quote(operator, market, 2.25)).ok()
+    assert (offered["stake_minor"], offered["offer_minor"]) == (400, 1_013)
+    key = a_name("part")
+    taken = trader.post(path, {"offer_minor": 1_013, "share": 0.4}, key=key).ok()
+    assert (taken["status"], taken["return_minor"]) == ("open", 1_013)
+    assert (taken["stake_minor"], taken["open_stake_minor"]) == (400, 600)
+    assert trader.post(path, {"offer_minor": 1_013, "share": 0.40}, key=key).ok() == taken
+    other = trader.post(path, {"offer_minor": 1_013, "share": 0.5}, key=key)
+    other.problem(422, "idempotency_key_reused")
+    last = trader.post(path, {"offer_minor": 760, "share": 0.5}).ok()["position"]
+    shown = trader.get(bet, after=last).ok()
+    assert (shown["status"], shown["return_minor"]) == ("open", None)
+    assert (shown["open_stake_minor"], shown["potential_return_minor"]) == (300, 1_800)
+    parts = [(part["stake_minor"], part["return_minor"]) for part in shown["parts"]]
+    assert parts == [(400, 1_013), (300, 760)]
+    view = trader.get(f"/v1/accounts/{account}", after=last).ok()
+    assert (view["available_minor"], view["in_play_minor"]) == (1_773, 300)
+    [exposed] = operator.get(f"/v1/markets/{market}/exposure", after=last).ok()["currencies"]
+    assert (exposed["bets"], exposed["stake_minor"]) == (1, 300)
+    operator.post(f"/v1/markets/{market}/result", results("won")).ok(202)
+    settled(operator, market)
+    shown = bet_after(trader, operator, market, placed)
+    assert (shown["status"], shown["return_minor"]) == ("won", 3_573)
+    assert shown["open_stake_minor"] == 0
+    operator.ask("DELETE", f"/v1/markets/{market}/result").ok(202)
+    settled(operator, market, 2)
+    assert funds(trader, account, operator, market)["available_minor"] == 1_773
+    void = operator.post(f"{bet}/void", {"reason": "placed by mistake"}).ok()
+    assert (void["status"], void["return_minor"], void["available_minor"]) == ("void", 1_000, 1_000)
+    shown = trader.get(bet, after=void["position"]).ok()
+    assert (shown["status"], shown["return_minor"]) == ("void", 1_000)
+    rows = trader.get(f"/v1/accounts/{account}/statement", after=void["position"]).ok()["items"]
+    assert [row["amount_minor"] for row in rows[:2]] == [-1_073, 300]
+
+
 def test_what_is_not_cashed_out(trader: Client, operator: Client) -> None:
     _, market, placed = placed_at_six(trader, operator)
     path = f"/v1/bets/{placed['bet_id']}/cash-out"
     trader.get(path, after=placed["position"]).problem(422, "price_stale")
     trader.get(path, after=quote(operator, market, 2.25, 3_600)).problem(422, "price_stale")
     trader.get(path, after=quote(operator, market, 2.5)).ok()
-    trader.post(path, {"offer_minor": 2_533}).problem(422, "price_changed")
-    trader.post(path, {"offer_minor": 1, "share": 0.5}).problem(422, "not_offered")
+    refused = trader.post(path, {"offer_minor": 2_533}).problem(422, "price_changed")
+    assert refused["offer_minor"] == 2_280
+    for share in (0, -0.5, 1.5, 0.0000001, 1e-30, 1e30):
+        refused = trader.post(path, {"offer_minor": 1, "share": share}).problem(422)
+        assert refused["errors"][0]["field"] == "share"
+        trader.get(path, share=str(share)).problem(422)
+    for share in ("0.0001", "0.9999"):  # of 1,000 minor units they round to nothing, and to all
+        trader.get(path, share=share).problem(422, "invalid_input")
     operator.post(f"/v1/markets/{market}/suspend").ok()
     trader.post(path, {"offer_minor": 1}).problem(422, "market_not_open")
     shown = bet_after(trader, operator, market, placed)

@@ -25,6 +25,8 @@ from domain.events import (
     ArbitrageClosed,
     ArbitrageDetected,
     ArbitrageLeg,
+    BetPartCashedOut,
+    BetPartsVoided,
     BetPlaced,
     BetReopened,
     BetResettled,
@@ -65,6 +67,7 @@ from domain.events import (
     StakeReserved,
     StakeResettled,
     StakeSettled,
+    Standing,
     StartingPrice,
     Terms,
     WithdrawalCompleted,
@@ -85,6 +88,13 @@ _results = (
     SelectionResult("home", "won", DeadHeat(tied=2, places=1), 1),
     SelectionResult("away", "half_lost"),
 )
+_cash_out = CashOut(
+    Decimal("0.05"),
+    (PriceSeen(MARKET, "home", "Pinnacle", Decimal("2.25"), AT),),
+    asked_minor=450,
+    tolerance=Decimal("0.02"),
+)
+_standing = Standing(1_500, (Decimal("2.50"), None))
 
 _opportunity = Opportunity(
     kind="back_lay",
@@ -175,9 +185,23 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
             return_minor=1_250,
             currency="EUR",
             reason="palpable error",
-            cash_out=CashOut(
-                Decimal("0.05"), (PriceSeen(MARKET, "home", "Pinnacle", Decimal("2.25"), AT),)
-            ),
+            cash_out=_cash_out,
+            standing=_standing,
+        ),
+        BetPartCashedOut(
+            account_id=ACCOUNT,
+            stake_minor=400,
+            return_minor=444,
+            potential_return_minor=1_000,
+            currency="EUR",
+            cash_out=_cash_out,
+        ),
+        BetPartsVoided(
+            account_id=ACCOUNT,
+            stake_minor=400,
+            difference_minor=-44,
+            currency="EUR",
+            reason="placed by mistake",
         ),
         BetResettled(
             account_id=ACCOUNT,
@@ -189,7 +213,13 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
             currency="EUR",
             reason="palpable error",
         ),
-        BetReopened(account_id=ACCOUNT, stake_minor=1_000, return_minor=1_250, currency="EUR"),
+        BetReopened(
+            account_id=ACCOUNT,
+            stake_minor=1_000,
+            return_minor=1_250,
+            currency="EUR",
+            standing=_standing,
+        ),
         MarketOpened(
             fixture=FIXTURE,
             type="OU",

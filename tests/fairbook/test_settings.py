@@ -34,13 +34,14 @@ def test_everything_can_be_set() -> None:
         FAIRBOOK_TRACE_RATIO="1",
         FAIRBOOK_QUOTE_MAX_AGE="default=60,betfair=2.5",
         FAIRBOOK_CASH_OUT_MARGIN="0.025",
+        FAIRBOOK_CASH_OUT_TOLERANCE="0.01",
         OTEL_SERVICE_NAME="the SDK's own",
     )
     assert read.require_database_url() == "postgresql://u:p@db/fairbook"
     assert read.require_nats_url() == "nats://u:p@nats"
     assert (read.home, read.port, read.trace_ratio) == (Path("/data"), 9000, 1.0)
     assert read.quote_max_ages == MaxAges(60, {"betfair": 2.5})
-    assert read.cash_out_margin == Decimal("0.025")
+    assert (read.cash_out_margin, read.cash_out_tolerance) == (Decimal("0.025"), Decimal("0.01"))
 
 
 def test_what_the_streams_keep_can_be_set() -> None:
