@@ -21,6 +21,7 @@ from domain.events import (
     PriceSeen,
     StakeSettled,
 )
+from domain.legs import Taken, leg_outcome
 from domain.market import Market
 from domain.money import has_at_most_places, round_half_up
 from domain.refusals import (
@@ -31,7 +32,6 @@ from domain.refusals import (
     PriceChanged,
     PriceStale,
 )
-from domain.settlement import leg_multiplier
 
 MARGIN: Final = Decimal("0.05")
 """The share of a bet's worth that the book keeps unless it is set up otherwise."""
@@ -88,9 +88,9 @@ def offer_minor(
     for leg in placed.legs:
         market = markets[leg.market_id]
         assert leg.odds is not None
-        result = market.results.get(leg.selection_id)
-        if result is not None:
-            worth *= leg_multiplier(leg.odds, result)
+        ended = leg_outcome(Taken(leg, placed.placed_at, best_odds=False, each_way=False), market)
+        if ended is not None:
+            worth *= ended.win
             continue
         is_open = True
         worth *= Fraction(leg.odds) / _odds_now(leg, market, fresh)

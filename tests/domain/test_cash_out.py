@@ -1,5 +1,6 @@
 """What cashing a bet out pays."""
 
+from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
@@ -17,10 +18,14 @@ from domain.events import (
     Leg,
     MarketLimits,
     MarketSuspended,
+    MarketType,
     PriceSeen,
     ResultDeclared,
+    RunnerWithdrawn,
+    Selection,
     SelectionResult,
     StakeSettled,
+    Terms,
 )
 from domain.market import Market
 from domain.refusals import BetStateConflict, MarketNotOpen, NotOffered, PriceStale, Refusal
@@ -149,3 +154,38 @@ def test_the_offer_never_exceeds_what_the_bet_can_return(stake: int, taken: int,
     except NotOffered:  # nothing is left after rounding
         return
     assert offer <= (stake * taken + 500) // 1000
+
+
+def race(*events: Event, market_type: MarketType = "WIN") -> Market:
+    runners = tuple(Selection(each, each) for each in ("home", "away", "third"))
+    opened = replace(
+        market_opened(market_type, selections=runners), terms=Terms(rule4="traditional/1")
+    )
+    return given_market(*events, opened=opened)
+
+
+def race_run(home: str, *, generation: int = 1) -> ResultDeclared:
+    words = {"home": home, "away": "lost", "third": "lost"}
+    return ResultDeclared(
+        results=tuple(SelectionResult(each, word) for each, word in words.items()),  # type: ignore[arg-type]
+        score=None,
+        generation=generation,
+    )
+
+
+def test_a_leg_that_has_won_counts_what_rule_4_has_left_of_its_odds() -> None:
+    late = AT + timedelta(minutes=1)
+    withdrawn = RunnerWithdrawn(selection_id="away", at=late, generation=1, odds=Decimal(3))  # 30p
+    bet = double()
+    bet = replace(bet, placed=replace(bet.placed, placed_at=AT), standing=replace(bet.placed, placed_at=AT))
+    markets = {
+        MARKET: race(withdrawn, race_run("won", generation=2)),
+        OTHER: given_market(),
+    }
+    # 1 + 2 × 0.7 = 2.4 of the race, 3 / 1.5 of the match.
+    assert worth(bet, seen("1.5", OTHER), markets=markets) == 4_800
+
+
+def test_a_leg_that_is_placed_in_a_place_market_has_won() -> None:
+    markets = {MARKET: race(race_run("placed"), market_type="PLACE"), OTHER: given_market()}
+    assert worth(double(), seen("1.5", OTHER), markets=markets) == 6_000
