@@ -177,7 +177,9 @@ def test_a_leg_that_has_won_counts_what_rule_4_has_left_of_its_odds() -> None:
     late = AT + timedelta(minutes=1)
     withdrawn = RunnerWithdrawn(selection_id="away", at=late, generation=1, odds=Decimal(3))  # 30p
     bet = double()
-    bet = replace(bet, placed=replace(bet.placed, placed_at=AT), standing=replace(bet.placed, placed_at=AT))
+    bet = replace(
+        bet, placed=replace(bet.placed, placed_at=AT), standing=replace(bet.placed, placed_at=AT)
+    )
     markets = {
         MARKET: race(withdrawn, race_run("won", generation=2)),
         OTHER: given_market(),
