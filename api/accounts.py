@@ -11,8 +11,9 @@ from api.auth import only
 from api.desk import After, Asked, Cursor, Desk, Key, Limit, owner_seen_by
 from api.problems import responses, responses_to_body
 from api.times import AsOf, From, To, instant, moment
-from application.answers import NewAccount, Transferred
+from application.answers import AccountChanged, NewAccount, Transferred
 from domain.commands import (
+    ChangeAccountLimits,
     CompleteWithdrawal,
     Deposit,
     GrantBonus,
@@ -65,6 +66,23 @@ async def grant_bonus(
 ) -> Response[Transferred]:
     """Let an account stake an amount for free."""
     return await desk.command(request, data, key, Transferred, target=account_id)
+
+
+@post(
+    "/accounts/{account_id:uuid}/limits",
+    status_code=200,
+    opt=only("operator"),
+    responses=responses_to_body(404, 422),
+)
+async def change_account_limits(
+    request: Asked,
+    account_id: FromPath[UUID],
+    data: JSONBody[ChangeAccountLimits],
+    desk: NamedDependency[Desk],
+    key: Key = None,
+) -> Response[AccountChanged]:
+    """Set an account's limits on bets to come; one that is not named is lifted."""
+    return await desk.command(request, data, key, AccountChanged, target=account_id, status=200)
 
 
 @post(
@@ -195,6 +213,7 @@ ROUTES = [
     open_account,
     deposit,
     grant_bonus,
+    change_account_limits,
     withdraw,
     complete_withdrawal,
     reject_withdrawal,

@@ -16,7 +16,14 @@ from application.log import Log
 from application.order import Order, Receipt
 from application.writer import EncodeEvent, Writer
 from domain.actors import SETTLER, Actor
-from domain.commands import Command, PlaceBets, RecordArbitrages, RecordOdds, SettleBets
+from domain.commands import (
+    ChangeMarketLimits,
+    Command,
+    PlaceBets,
+    RecordArbitrages,
+    RecordOdds,
+    SettleBets,
+)
 from domain.streams import State
 
 DEFAULT_CAPACITY = 400_000
@@ -146,6 +153,8 @@ def _weight(command: Command) -> int:
             return len(command.bets)
         case SettleBets():
             return len(command.bet_ids)
+        case ChangeMarketLimits(seen=seen) if seen is not None:
+            return 1 + len(seen.bet_ids)
         case RecordArbitrages():
             return 1 + len(command.changes)
         case RecordOdds():

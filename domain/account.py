@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from domain.actors import Actor
 from domain.events import (
+    AccountLimits,
+    AccountLimitsChanged,
     AccountOpened,
     BonusGranted,
     CommissionCharged,
@@ -47,6 +49,7 @@ AccountEvent = (
     | CommissionCharged
     | BonusGranted
     | FreeStakeReserved
+    | AccountLimitsChanged
 )
 
 
@@ -56,7 +59,8 @@ class Account(Struct, frozen=True, gc=False):
     `promised_minor` is the sum of what its open bets can return: with the funds it stays within MAX_FUNDS_MINOR, so
     that no first settlement can overflow a balance. What a corrected result adds or takes asks for no room: available
     funds may go below zero by it (the account is overdrawn), or above that bound. So does `commission`, a share of the
-    net profit on each market, where the account pays one.
+    net profit on each market, where the account pays one. `in_play_minor` holds bets and, `withdrawing_minor` of it,
+    withdrawals.
     """
 
     account_id: UUID
@@ -68,6 +72,8 @@ class Account(Struct, frozen=True, gc=False):
     promised_minor: int = 0
     commission: Decimal | None = None
     bonus_minor: int = 0
+    limits: AccountLimits | None = None
+    withdrawing_minor: int = 0
 
     def check_mover(self, actor: Actor) -> None:
         """Refuse an actor who may not move this account's funds, without telling a trader that it exists."""
@@ -104,6 +110,8 @@ class Account(Struct, frozen=True, gc=False):
         """Hold available money behind a bet."""
         self._check_available(stake_minor)
         self._check_room(potential_return_minor - stake_minor)
+        if self.limits is not None:
+            self._check_limits(self.limits, stake_minor, potential_return_minor - stake_minor)
         return StakeReserved(
             bet_id=bet_id,
             amount_minor=stake_minor,
@@ -133,12 +141,35 @@ class Account(Struct, frozen=True, gc=False):
                 f"{stake_minor} is needed, {self.bonus_minor} of bonus is there (minor units)"
             )
         self._check_room(potential_return_minor)
+        if self.limits is not None:
+            self._check_limits(self.limits, 0, potential_return_minor)
         return FreeStakeReserved(
             bet_id=bet_id,
             amount_minor=stake_minor,
             potential_return_minor=potential_return_minor,
             currency=self.currency,
         )
+
+    def change_limits(self, limits: AccountLimits) -> AccountLimitsChanged | None:
+        """Set the account's limits, and lift those that are not named; None when they are so already.
+
+        They hold for bets to come: what is at risk already stays.
+        """
+        if limits == (self.limits or AccountLimits()):
+            return None
+        return AccountLimitsChanged(limits=limits)
+
+    def _check_limits(self, limits: AccountLimits, stake_minor: int, profit_minor: int) -> None:
+        at_risk = self.in_play_minor - self.withdrawing_minor
+        if stake_minor and limits.max_in_play_minor is not None:
+            _check_left("max_in_play_minor", limits.max_in_play_minor, at_risk, stake_minor)
+        if profit_minor and limits.max_profit_minor is not None:
+            _check_left(
+                "max_profit_minor",
+                limits.max_profit_minor,
+                self.promised_minor - at_risk,
+                profit_minor,
+            )
 
     def _check_available(self, amount_minor: int) -> None:
         if amount_minor > self.available_minor:
@@ -168,6 +199,7 @@ class Account(Struct, frozen=True, gc=False):
             owner=event.owner,
             currency=event.currency,
             commission=event.commission,
+            limits=event.limits,
         )
 
     def evolve(self, event: AccountEvent) -> "Account":
@@ -186,6 +218,8 @@ class Account(Struct, frozen=True, gc=False):
                     self.promised_minor + event.potential_return_minor,
                     self.commission,
                     self.bonus_minor,
+                    self.limits,
+                    self.withdrawing_minor,
                 )
             case StakeSettled():
                 return replace(
@@ -238,6 +272,7 @@ class Account(Struct, frozen=True, gc=False):
                     version=version,
                     available_minor=available - amount,
                     in_play_minor=in_play + amount,
+                    withdrawing_minor=self.withdrawing_minor + amount,
                 )
             case FundsReleased():
                 amount = event.amount_minor
@@ -246,9 +281,17 @@ class Account(Struct, frozen=True, gc=False):
                     version=version,
                     available_minor=available + amount,
                     in_play_minor=in_play - amount,
+                    withdrawing_minor=self.withdrawing_minor - amount,
                 )
             case FundsPaidOut():
-                return replace(self, version=version, in_play_minor=in_play - event.amount_minor)
+                return replace(
+                    self,
+                    version=version,
+                    in_play_minor=in_play - event.amount_minor,
+                    withdrawing_minor=self.withdrawing_minor - event.amount_minor,
+                )
+            case AccountLimitsChanged():
+                return replace(self, version=version, limits=event.limits)
             case AccountOpened():
                 raise ValueError("an account opens once")
             case _:
@@ -262,6 +305,7 @@ def open_account(
     name: str,
     held_at: str | None,
     commission: Decimal | None = None,
+    limits: AccountLimits | None = None,
 ) -> AccountOpened:
     """Decide to open an account for `owner`, by default the actor."""
     owner = owner or actor.user
@@ -275,5 +319,19 @@ def open_account(
             "a commission is a share of the profit, such as 0.05 for 5%", field="commission"
         )
     return AccountOpened(
-        owner=owner, currency=currency, name=name, held_at=held_at, commission=commission
+        owner=owner,
+        currency=currency,
+        name=name,
+        held_at=held_at,
+        commission=commission,
+        limits=limits,
     )
+
+
+def _check_left(name: str, limit: int, used: int, more: int) -> None:
+    if used + more > limit:
+        left = max(limit - used, 0)
+        raise LimitExceeded(
+            f"the account's {name} is {limit}: {left} of it is left (minor units)",
+            members={"limit": name, "limit_minor": limit, "left_minor": left},
+        )

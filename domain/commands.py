@@ -154,8 +154,8 @@ class LimitsBody(Command, frozen=True, kw_only=True):
     max_liability_minor: AmountMinor | None = None
 
 
-class OpenBetsSeen(Struct, frozen=True, gc=False, omit_defaults=True):
-    """All bets that are open on a suspended market, whose stream stood at this version then."""
+class BetsSeen(Struct, frozen=True, gc=False, omit_defaults=True):
+    """All bets with a leg on a suspended market, open or settled; its stream stood at this version then."""
 
     market_version: int
     bet_ids: tuple[UUID, ...]
@@ -170,7 +170,7 @@ class ChangeMarketLimits(Command, frozen=True, kw_only=True):
     max_stake_minor: AmountMinor | None = None
     max_return_minor: AmountMinor | None = None
     max_liability_minor: AmountMinor | None = None
-    seen: OpenBetsSeen | None = None
+    seen: BetsSeen | None = None
 
 
 class OpenMarket(Command, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from domain.events import (
     MarketAbandoned,
     MarketClosed,
     MarketLimits,
+    MarketLimitsChanged,
     MarketOpened,
     MarketResumed,
     MarketSuspended,
@@ -47,6 +48,7 @@ from domain.times import check_time
 
 MarketEvent = (
     MarketOpened
+    | MarketLimitsChanged
     | MarketSuspended
     | MarketResumed
     | MarketClosed
@@ -102,9 +104,28 @@ class Market(Struct, frozen=True):
             raise SelectionNotInMarket(f"{selection_id!r} is withdrawn")
         if limits := self.limits:
             if limits.max_stake_minor is not None and stake_minor > limits.max_stake_minor:
-                raise LimitExceeded(f"the market takes at most {limits.max_stake_minor} a bet")
+                raise _exceeded("max_stake_minor", limits.max_stake_minor, "takes")
             if limits.max_return_minor is not None and return_minor > limits.max_return_minor:
-                raise LimitExceeded(f"the market returns at most {limits.max_return_minor} a bet")
+                raise _exceeded("max_return_minor", limits.max_return_minor, "returns")
+
+    @property
+    def max_liability_minor(self) -> int | None:
+        """The limit on what the house may lose, None while its liability is not followed."""
+        return self.limits.max_liability_minor if self.limits else None
+
+    def change_limits(
+        self, max_stake_minor: int | None, max_return_minor: int | None, liability: int | None
+    ) -> MarketLimitsChanged | None:
+        """Set the limits on bets to come, and lift those that are None; None when they are so already.
+
+        What caps payouts stays: bets were taken with it.
+        """
+        before = self.limits or MarketLimits()
+        limits = MarketLimits(max_stake_minor, max_return_minor, before.max_payout_minor, liability)
+        if limits == before:
+            return None
+        self._check_status("open", "suspended")
+        return MarketLimitsChanged(limits=limits)
 
     def suspend(self, reason: str | None) -> MarketSuspended:
         """Stop taking bets for now."""
@@ -269,6 +290,8 @@ class Market(Struct, frozen=True):
         """Give the state after `event`; decides nothing."""
         version = self.version + 1
         match event:
+            case MarketLimitsChanged():
+                return replace(self, version=version, limits=event.limits)
             case MarketSuspended():
                 return replace(self, version=version, status="suspended")
             case MarketResumed():
@@ -320,6 +343,13 @@ class Market(Struct, frozen=True):
                 raise ValueError("a market opens once")
             case _:
                 assert_never(event)
+
+
+def _exceeded(name: str, limit: int, does: str) -> LimitExceeded:
+    return LimitExceeded(
+        f"the market {does} at most {limit} a bet",
+        members={"limit": name, "limit_minor": limit, "left_minor": limit},
+    )
 
 
 def _ends(market: Market) -> tuple[Any, ...]:

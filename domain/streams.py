@@ -10,6 +10,8 @@ from domain.events import (
     BetPlaced,
     Event,
     FeedNameSeen,
+    LiabilityChanged,
+    LiabilityCounted,
     MarketOpened,
     OddsSnapshotTaken,
     SettlementCompleted,
@@ -17,13 +19,16 @@ from domain.events import (
     WithdrawalRequested,
 )
 from domain.feed_name import FeedName
+from domain.liability import Liability
 from domain.market import Market
 from domain.odds import HousePrices
 from domain.opportunity import Arbitrage
 from domain.settling import Settling
 from domain.withdrawal import Withdrawal
 
-State = Account | Bet | Market | Withdrawal | Settling | HousePrices | Arbitrage | FeedName
+State = (
+    Account | Bet | Market | Withdrawal | Settling | Liability | HousePrices | Arbitrage | FeedName
+)
 
 STATE_OF_FIRST_EVENT: dict[type[Event], type[State]] = {
     AccountOpened: Account,
@@ -32,6 +37,8 @@ STATE_OF_FIRST_EVENT: dict[type[Event], type[State]] = {
     WithdrawalRequested: Withdrawal,
     SettlementProgressed: Settling,
     SettlementCompleted: Settling,
+    LiabilityCounted: Liability,
+    LiabilityChanged: Liability,
     OddsSnapshotTaken: HousePrices,
     ArbitrageDetected: Arbitrage,
     FeedNameSeen: FeedName,

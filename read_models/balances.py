@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import AccountOpened
+from domain.events import AccountLimits, AccountLimitsChanged, AccountOpened
 from read_models.db import Db, Page, decode_cursor, page_of, query
 from read_models.projection import ACCOUNT_EVENTS, Batch, Change, Projection, columns, over
 
@@ -28,18 +28,19 @@ class Balance(Struct, frozen=True):
     position: int
     overdrawn: bool
     bonus_minor: int
+    limits: AccountLimits
 
 
 _SELECT = """
 SELECT account_id, owner, currency, name, held_at, available_minor, in_play_minor, version, position,
-       available_minor < 0, bonus_minor
+       available_minor < 0, bonus_minor, max_in_play_minor, max_profit_minor
 FROM balances"""
 
 
 async def get(db: Db, account_id: UUID) -> Balance | None:
     """Give an account's balances, None when there is no such account."""
     sql = query(_SELECT, ["account_id = %(account_id)s"], "")
-    found = await db.rows(sql, {"account_id": account_id}, Balance)
+    found = await db.rows(sql, {"account_id": account_id}, _balance)
     return found[0] if found else None
 
 
@@ -65,8 +66,13 @@ async def page(
     sql = query(_SELECT, where, "ORDER BY account_id LIMIT %(limit)s")
     parameters = {"owner": owner, "after": after and after[0], "limit": limit + 1}
     parameters["overdrawn"] = overdrawn
-    rows = await db.rows(sql, parameters, Balance)
+    rows = await db.rows(sql, parameters, _balance)
     return page_of(rows, limit, lambda row: (row.account_id.bytes,))
+
+
+def _balance(*values: Any) -> Balance:
+    shown = [*values[:-2], AccountLimits(*values[-2:])]
+    return Balance(*shown)
 
 
 # ---- projection
@@ -75,7 +81,7 @@ _CREATE = """
 CREATE TABLE balances (
     account_id uuid PRIMARY KEY, owner text NOT NULL, currency text NOT NULL, name text NOT NULL, held_at text,
     available_minor bigint NOT NULL, in_play_minor bigint NOT NULL, version bigint NOT NULL, position bigint NOT NULL,
-    bonus_minor bigint NOT NULL
+    bonus_minor bigint NOT NULL, max_in_play_minor bigint, max_profit_minor bigint
 ) WITH (fillfactor = 60)"""  # room for an update to stay on its page, where no index has to hear of it
 
 _INDEX = "CREATE INDEX ON balances (owner, account_id)"
@@ -93,6 +99,12 @@ _MOVE = over(
         bonus_minor = e.bonus
     FROM {} AS e(account_id, available, in_play, version, position, bonus) WHERE b.account_id = e.account_id""",
     *("uuid", "bigint", "bigint", "bigint", "bigint", "bigint"),
+)
+_LIMIT = over(
+    """
+    UPDATE balances b SET max_in_play_minor = e.in_play::bigint, max_profit_minor = e.profit::bigint
+    FROM {} AS e(account_id, in_play, profit) WHERE b.account_id = e.account_id""",
+    *("uuid", "text", "text"),
 )
 
 
@@ -120,6 +132,26 @@ def _changes(batch: Batch) -> Iterable[Change]:
         yield _OPEN, columns(new)
     if moved:
         yield _MOVE, columns(moved)
+    limited = _limits(batch)
+    if limited:
+        yield _LIMIT, columns(limited)
+
+
+def _limits(batch: Batch) -> list[tuple[UUID, str | None, str | None]]:
+    """Give the limits of the accounts that got other ones; as text, because a column of numbers may not lack any."""
+    limits: dict[UUID, AccountLimits] = {}
+    for recorded in batch.of(AccountOpened, AccountLimitsChanged):
+        event = recorded.event
+        if isinstance(event, AccountOpened | AccountLimitsChanged) and event.limits is not None:
+            limits[recorded.stream_id] = event.limits
+    return [
+        (account_id, _text(each.max_in_play_minor), _text(each.max_profit_minor))
+        for account_id, each in limits.items()
+    ]
+
+
+def _text(number: int | None) -> str | None:
+    return None if number is None else str(number)
 
 
 PROJECTION = Projection(

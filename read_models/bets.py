@@ -228,17 +228,16 @@ async def to_visit(
     return await db.rows(_TO_VISIT, parameters, _columns)
 
 
-_OPEN_ON = """
-(SELECT b.bet_id FROM bets b WHERE b.market_id = %(market_id)s AND b.status = 'open' LIMIT %(limit)s)
+_ON_MARKET = """
+SELECT bet_id FROM bets WHERE market_id = %(market_id)s
 UNION ALL
-(SELECT f.bet_id FROM bets_further_legs f JOIN bets b USING (bet_id)
- WHERE f.market_id = %(market_id)s AND b.status = 'open' LIMIT %(limit)s)
+SELECT bet_id FROM bets_further_legs WHERE market_id = %(market_id)s
 LIMIT %(limit)s"""
 
 
-async def open_on(db: Db, market_id: UUID, limit: int) -> list[UUID]:
-    """Give bets with a leg on this market that are open, in no order."""
-    rows = await db.rows(_OPEN_ON, {"market_id": market_id, "limit": limit}, _columns)
+async def on_market(db: Db, market_id: UUID, limit: int) -> list[UUID]:
+    """Give the bets with a leg on this market, open or settled, in no order."""
+    rows = await db.rows(_ON_MARKET, {"market_id": market_id, "limit": limit}, _columns)
     return [bet_id for (bet_id,) in rows]
 
 

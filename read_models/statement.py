@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from domain.account import AccountEvent
 from domain.events import (
+    AccountLimitsChanged,
     AccountOpened,
     BonusGranted,
     CommissionCharged,
@@ -88,7 +89,7 @@ async def page(
 ) -> Page[StatementRow]:
     """Give an account's movements from `start` to before `end`, newest first."""
     before = decode_cursor(cursor, tuple[int])
-    where = ["account_id = %(account_id)s", "kind <> 'opened'"]
+    where = ["account_id = %(account_id)s", "kind NOT IN ('opened', 'limits_changed')"]
     if before:
         where.append("position < %(before)s")
     if start:
@@ -201,6 +202,9 @@ def _movement(
         case AccountOpened():
             # Not shown in a statement: it says from when on the balances are zero.
             return "opened", 0, account_id, None
+        case AccountLimitsChanged():
+            # Nor is this: it moves nothing.
+            return "limits_changed", 0, account_id, None
         case _:
             assert_never(event)
 

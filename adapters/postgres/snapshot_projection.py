@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from adapters.postgres.snapshots import TABLE, encode_snapshot, shape_of
-from domain.events import OddsSnapshotTaken
+from domain.events import LiabilityChanged, LiabilityCounted, OddsSnapshotTaken
 from domain.streams import State
 from read_models.catalogue import READ_MODELS
 from read_models.projection import ACCOUNT_EVENTS, Batch, Change, Projection, columns, over
@@ -28,7 +28,11 @@ EVERY: Final = 64
 def _changes(batch: Batch) -> Iterable[Change]:
     due: dict[UUID, State] = {
         recorded.stream_id: state
-        for recorded, _, state in (*batch.accounts, *batch.folds_of(OddsSnapshotTaken))
+        for recorded, _, state in (
+            *batch.accounts,
+            *batch.folds_of(OddsSnapshotTaken),
+            *batch.folds_of(LiabilityCounted, LiabilityChanged),
+        )
         if state.version % EVERY == 0
     }
     rows: list[tuple[Any, ...]] = [
@@ -43,7 +47,7 @@ SNAPSHOTS: Final = Projection(
     name="snapshots",
     tables=("ledger_snapshots",),
     create=_CREATE,
-    follows=(*ACCOUNT_EVENTS, OddsSnapshotTaken),
+    follows=(*ACCOUNT_EVENTS, OddsSnapshotTaken, LiabilityCounted, LiabilityChanged),
     changes=_changes,
     schema="public",
 )

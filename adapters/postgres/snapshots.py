@@ -1,4 +1,4 @@
-"""Snapshots of the streams that grow without end: accounts, and the house's prices.
+"""Snapshots of the streams that grow without end: accounts, the house's prices, and liabilities that are limited.
 
 They only save time: a state is always what folding its stream gives. `SNAPSHOT_VERSION` is raised when the struct of
 a state changes; older snapshots are then ignored until they are written again.
@@ -10,12 +10,13 @@ from typing import Final, LiteralString
 import msgspec
 
 from domain.account import Account
+from domain.liability import Liability
 from domain.odds import HousePrices
 from domain.streams import State
 
-SNAPSHOT_VERSION: Final = 3
+SNAPSHOT_VERSION: Final = 4
 _SHAPE_OF: Final[dict[type[State], str]] = {
-    kind: f"{kind.__name__}.{SNAPSHOT_VERSION}" for kind in (Account, HousePrices)
+    kind: f"{kind.__name__}.{SNAPSHOT_VERSION}" for kind in (Account, HousePrices, Liability)
 }
 TABLE: Final[LiteralString] = """(
     stream_id uuid PRIMARY KEY, version bigint NOT NULL, shape text NOT NULL, state bytea NOT NULL

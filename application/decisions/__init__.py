@@ -18,6 +18,8 @@ from application.decisions.context import Context
 from domain.commands import (
     AbandonMarket,
     CashOutBet,
+    ChangeAccountLimits,
+    ChangeMarketLimits,
     CloseMarket,
     Command,
     CompleteSettlement,
@@ -72,8 +74,12 @@ def decide(command: Command, ctx: Context) -> Answer:
             return accounts.finish_withdrawal(command, ctx)
         case OpenAccount():
             return accounts.open_account(command, ctx)
+        case ChangeAccountLimits():
+            return accounts.change_limits(command, ctx)
         case OpenMarket():
             return markets.open_market(command, ctx)
+        case ChangeMarketLimits():
+            return markets.change_limits(command, ctx)
         case (
             SuspendMarket()
             | ResumeMarket()

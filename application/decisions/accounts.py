@@ -8,6 +8,8 @@ from application.decisions.context import Context, as_account, start
 from domain import account as accounts
 from domain.account import Account
 from domain.commands import (
+    AccountLimitsBody,
+    ChangeAccountLimits,
     CompleteWithdrawal,
     Deposit,
     GrantBonus,
@@ -15,7 +17,7 @@ from domain.commands import (
     RejectWithdrawal,
     Withdraw,
 )
-from domain.events import Event, WithdrawalRequested
+from domain.events import AccountLimits, Event, WithdrawalRequested
 from domain.refusals import AccountNotFound, WithdrawalNotFound
 from domain.withdrawal import Withdrawal
 
@@ -30,6 +32,7 @@ def open_account(command: OpenAccount, ctx: Context) -> Answer:
         command.name,
         command.held_at,
         command.commission,
+        _limits(command.limits) if command.limits else None,
     )
     start(account_id, ctx, chosen=command.account_id is not None)
     ctx.book.record(account_id, opened)
@@ -55,6 +58,19 @@ def grant_bonus(command: GrantBonus, ctx: Context) -> Answer:
     granted = account.grant_bonus(transfer_id, command.amount_minor, command.reason)
     account = as_account(ctx.book.record(account.account_id, granted))
     return answers.Transferred(transfer_id, "completed", account.available_minor, ctx.book.position)
+
+
+def change_limits(command: ChangeAccountLimits, ctx: Context) -> Answer:
+    """Set the target account's limits; asked again it changes nothing."""
+    account = ctx.find(Account, ctx.target, AccountNotFound)
+    changed = account.change_limits(_limits(command))
+    if changed is not None:
+        ctx.book.record(account.account_id, changed)
+    return answers.AccountChanged(account.account_id, ctx.book.position)
+
+
+def _limits(body: AccountLimitsBody) -> AccountLimits:
+    return AccountLimits(body.max_in_play_minor, body.max_profit_minor)
 
 
 def withdraw(command: Withdraw, ctx: Context) -> Answer:

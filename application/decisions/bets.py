@@ -6,6 +6,7 @@ import msgspec
 
 from application import answers
 from application.answers import Answer, BetAccepted, BetRefused
+from application.decisions import liabilities
 from application.decisions.context import Context, as_account, odds_id
 from domain import bet as bets
 from domain.account import Account
@@ -21,6 +22,7 @@ from domain.refusals import (
     AccountNotFound,
     BatchRefused,
     IdTaken,
+    LimitExceeded,
     MarketNotFound,
     Refusal,
 )
@@ -37,6 +39,8 @@ def place_bet(command: PlaceBet, ctx: Context) -> BetAccepted:
         placed = bets.place_single(account, market, leg, command.stake_minor)
         if market.pricing == "house":
             _check_price(leg, ctx)
+        if market.limits is not None and market.limits.max_liability_minor is not None:
+            liabilities.take_on(placed, {market.market_id: market}, ctx)
     else:
         placed = _place_other(command, account, ctx)
     if (bet_id := command.bet_id) is None:
@@ -95,7 +99,20 @@ def _place_other(command: PlaceBet, account: Account, ctx: Context) -> BetPlaced
     for leg in command.legs:
         if markets[leg.market_id].pricing == "house":
             _check_price(leg, ctx)
+    _check_profit_known(account, placed)
+    liabilities.take_on(placed, markets, ctx)
     return placed
+
+
+def _check_profit_known(account: Account, placed: BetPlaced) -> None:
+    """Refuse starting prices and best odds where what an account may win is limited: nobody knows it."""
+    if account.limits is None or account.limits.max_profit_minor is None:
+        return
+    if placed.best_odds or any(leg.odds is None for leg in placed.legs):
+        raise LimitExceeded(
+            "an account with max_profit_minor takes the odds of now: no starting prices, no best odds",
+            members={"limit": "max_profit_minor"},
+        )
 
 
 def place_bets(command: PlaceBets, ctx: Context) -> Answer:

@@ -1,9 +1,8 @@
 """Decisions about cashing bets out: the command carries the prices, the book says what they make the bet worth."""
 
-from uuid import UUID
-
 from application import answers
 from application.answers import Answer
+from application.decisions import liabilities
 from application.decisions.context import Context, as_account
 from domain.account import Account
 from domain.bet import Bet
@@ -37,6 +36,7 @@ def cash_out_bet(command: CashOutBet, ctx: Context) -> Answer:
     of_bet, of_account = cash_out(bet, stake, offer, taken)
     ctx.book.record(bet.bet_id, of_bet)
     account = as_account(ctx.book.record(account.account_id, of_account))
+    liabilities.follow_bet(bet, ctx)
     is_part = isinstance(of_bet, BetPartCashedOut)
     return answers.BetCashedOut(
         bet.bet_id,

@@ -13,6 +13,7 @@ from domain import odds, settling
 from domain.account import Account
 from domain.actors import Actor
 from domain.ids import check_chosen
+from domain.market import Market
 from domain.refusals import IdTaken, Refusal
 from domain.streams import State
 
@@ -56,4 +57,10 @@ def start(stream_id: UUID, ctx: Context, *, chosen: bool) -> None:
 def as_account(state: State) -> Account:
     """Tell the type checker what an account's events have made."""
     assert isinstance(state, Account)
+    return state
+
+
+def as_market(state: State) -> Market:
+    """Tell the type checker what a market's events have made."""
+    assert isinstance(state, Market)
     return state

@@ -6,11 +6,13 @@ from uuid import UUID
 
 from application import answers
 from application.answers import Answer
-from application.decisions.context import Context, odds_id, start
+from application.decisions import liabilities
+from application.decisions.context import Context, as_market, odds_id, start
 from domain import market as markets
 from domain import odds
 from domain.commands import (
     AbandonMarket,
+    ChangeMarketLimits,
     CloseMarket,
     DeclareResult,
     OpenMarket,
@@ -34,7 +36,7 @@ from domain.events import (
     Terms,
 )
 from domain.market import Market
-from domain.refusals import InvalidInput, MarketNotFound
+from domain.refusals import InvalidInput, MarketNotFound, MarketStateConflict
 
 
 def open_market(command: OpenMarket, ctx: Context) -> Answer:
@@ -59,15 +61,48 @@ def open_market(command: OpenMarket, ctx: Context) -> Answer:
         ),
         command.pricing,
         Terms(terms.each_way_places, terms.each_way_divisor, terms.rule4) if terms else None,
-        MarketLimits(limits.max_stake_minor, limits.max_return_minor, limits.max_payout_minor)
+        MarketLimits(
+            limits.max_stake_minor,
+            limits.max_return_minor,
+            limits.max_payout_minor,
+            limits.max_liability_minor,
+        )
         if limits
         else None,
         command.period,
     )
     start(market_id, ctx, chosen=command.market_id is not None)
-    ctx.book.record(market_id, opened)
+    market = as_market(ctx.book.record(market_id, opened))
+    if market.max_liability_minor is not None:
+        liabilities.begin(market, (), ctx)
     assert fixture.fixture_id is not None
     return answers.NewMarket(market_id, fixture.fixture_id, ctx.book.position)
+
+
+def change_limits(command: ChangeMarketLimits, ctx: Context) -> Answer:
+    """Set the target market's limits; asked again it changes nothing.
+
+    A limit on liability begins with the bets that are open, so the market must have been suspended since they were
+    looked up.
+    """
+    market = ctx.find(Market, ctx.target, MarketNotFound)
+    changed = market.change_limits(
+        command.max_stake_minor, command.max_return_minor, command.max_liability_minor
+    )
+    if changed is not None:
+        begins = market.max_liability_minor is None and command.max_liability_minor is not None
+        if begins and not (
+            market.status == "suspended"
+            and command.seen is not None
+            and command.seen.market_version == market.version
+        ):
+            raise MarketStateConflict(
+                "suspend the market before its liability is limited: what is open on it is counted first"
+            )
+        market = as_market(ctx.book.record(market.market_id, changed))
+        if begins and command.seen is not None:
+            liabilities.begin(market, command.seen.bet_ids, ctx)
+    return answers.MarketChanged(market.market_id, market.status, ctx.book.position)
 
 
 MarketStep = (

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from application import answers
 from application.answers import Answer
+from application.decisions import liabilities
 from application.decisions.context import Context, as_account, settlement_id
 from domain.account import Account
 from domain.bet import Bet, BetChange
@@ -27,6 +28,7 @@ def settle_bets(command: SettleBets, ctx: Context) -> Answer:
     markets: dict[UUID, Market] = {market.market_id: market}
     changed: list[BetChange] = []
     profits: dict[UUID, int] = {}
+    ended: list[tuple[Bet, Bet]] = []
     for bet_id in command.bet_ids:
         bet = book.get(bet_id)
         if not isinstance(bet, Bet) or not bet.touches(market.market_id):
@@ -38,13 +40,16 @@ def settle_bets(command: SettleBets, ctx: Context) -> Answer:
         if change is None:
             continue
         of_bet, of_account = change
-        book.record(bet_id, of_bet)
+        after = book.record(bet_id, of_bet)
+        if isinstance(after, Bet):
+            ended.append((bet, after))
         if of_account is not None:
             account_id = bet.placed.account_id
             account = as_account(book.record(account_id, of_account))
             if account.commission is not None and len(bet.placed.legs) == 1:
                 profits[account_id] = profits.get(account_id, 0) + profit_change(of_bet)
         changed.append(of_bet)
+    liabilities.follow(ended, markets, ctx)
     progressed = settling.progress(
         market.market_id, changed, command.generation, command.after, profits
     )

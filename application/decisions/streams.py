@@ -1,13 +1,15 @@
 """Which streams a decision needs in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from application.book import Book
 from application.decisions.context import odds_id, settlement_id
 from application.decisions.feeds import stream_of_name
+from application.decisions.liabilities import liability_id
 from domain.bet import Bet
 from domain.commands import (
+    ChangeMarketLimits,
     Command,
     CompleteSettlement,
     CompleteWithdrawal,
@@ -64,6 +66,10 @@ def streams_of(command: Command, target: UUID | None) -> Iterator[UUID]:
         case CompleteSettlement():
             if target is not None:
                 yield settlement_id(target)
+        case ChangeMarketLimits(seen=seen) if seen is not None:
+            yield from seen.bet_ids
+            if target is not None:
+                yield liability_id(target)
         case _:
             return
 
@@ -72,10 +78,10 @@ def further_streams_of(command: Command, target: UUID | None, book: Book) -> Ite
     """Name the streams that show only once those of `streams_of` are loaded."""
     match command:
         case PlaceBet():
-            yield from _house_prices_of(command, book)
+            yield from _prices_and_liabilities_of(command, book)
         case PlaceBets():
             for each in command.bets:
-                yield from _house_prices_of(each, book)
+                yield from _prices_and_liabilities_of(each, book)
         case CompleteWithdrawal() | RejectWithdrawal():
             withdrawal = book.get(target) if target else None
             if isinstance(withdrawal, Withdrawal):
@@ -84,15 +90,14 @@ def further_streams_of(command: Command, target: UUID | None, book: Book) -> Ite
             bet = book.get(target) if target else None
             if isinstance(bet, Bet):
                 yield bet.placed.account_id
-                for leg in bet.placed.legs:
-                    yield leg.market_id
+                yield from _markets_of(bet, book)
         case VoidBet():
             bet = book.get(target) if target else None
             if isinstance(bet, Bet):
                 yield bet.placed.account_id
+                yield from _markets_of(bet, book)
                 if len(bet.placed.legs) == 1:
-                    market_id = bet.placed.legs[0].market_id
-                    yield from (market_id, settlement_id(market_id))
+                    yield settlement_id(bet.placed.legs[0].market_id)
         case CompleteSettlement() if target is not None:
             settling = book.get(settlement_id(target))
             if isinstance(settling, Settling):
@@ -107,6 +112,13 @@ def further_streams_of(command: Command, target: UUID | None, book: Book) -> Ite
                     for leg in bet.placed.legs:
                         needed[leg.market_id.int] = leg.market_id
             yield from needed.values()
+            yield from _liabilities_of(needed.values(), book)
+        case ChangeMarketLimits(seen=seen) if seen is not None:
+            for bet_id in seen.bet_ids:
+                bet = book.get(bet_id)
+                if isinstance(bet, Bet):
+                    for leg in bet.placed.legs:
+                        yield leg.market_id
         case _:
             return
 
@@ -128,8 +140,26 @@ def new_streams_of(command: Command) -> Iterator[UUID]:
             return
 
 
-def _house_prices_of(command: PlaceBet, book: Book) -> Iterator[UUID]:
+def _prices_and_liabilities_of(command: PlaceBet, book: Book) -> Iterator[UUID]:
     for leg in command.legs:
         market = book.get(leg.market_id)
-        if isinstance(market, Market) and market.pricing == "house":
-            yield odds_id(leg.market_id)
+        if isinstance(market, Market):
+            if market.pricing == "house":
+                yield odds_id(leg.market_id)
+            if market.limits is not None and market.limits.max_liability_minor is not None:
+                yield liability_id(leg.market_id)
+
+
+def _markets_of(bet: Bet, book: Book) -> Iterator[UUID]:
+    """Name a bet's markets and, once these are known, the liabilities that are followed."""
+    markets = [leg.market_id for leg in bet.placed.legs]
+    yield from markets
+    yield from _liabilities_of(markets, book)
+
+
+def _liabilities_of(stream_ids: Iterable[UUID], book: Book) -> Iterator[UUID]:
+    """Name the liabilities of those of these streams that are markets, known, and limited."""
+    for stream_id in stream_ids:
+        market = book.get(stream_id) if book.knows(stream_id) else None
+        if isinstance(market, Market) and market.max_liability_minor is not None:
+            yield liability_id(stream_id)

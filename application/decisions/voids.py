@@ -2,6 +2,7 @@
 
 from application import answers
 from application.answers import Answer
+from application.decisions import liabilities
 from application.decisions.context import Context, as_account, settlement_id
 from domain.account import Account
 from domain.bet import Bet
@@ -25,6 +26,7 @@ def void_bet(command: VoidBet, ctx: Context) -> Answer:
         ctx.book.record(bet.bet_id, of_parts)
         if of_account is not None:
             account = as_account(ctx.book.record(account.account_id, of_account))
+    liabilities.follow_bet(bet, ctx)
     counted = bet.status != "cashed_out"  # by its market's settlement
     if counted and isinstance(of_bet, BetResettled) and of_bet.difference_minor:
         account = _adjust_settlement(bet, of_bet, account, ctx)

@@ -20,6 +20,8 @@ from adapters.postgres.codec import encode_event
 from domain.events import (
     ALL_EVENTS,
     AccountAmount,
+    AccountLimits,
+    AccountLimitsChanged,
     AccountOpened,
     ArbitrageChanged,
     ArbitrageClosed,
@@ -44,10 +46,14 @@ from domain.events import (
     FundsPaidOut,
     FundsReleased,
     FundsReserved,
+    Held,
     Leg,
+    LiabilityChanged,
+    LiabilityCounted,
     MarketAbandoned,
     MarketClosed,
     MarketLimits,
+    MarketLimitsChanged,
     MarketOpened,
     MarketResumed,
     MarketSuspended,
@@ -83,6 +89,10 @@ COMMAND: Final = an_id("command")
 TRACE: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 _totals = (SettlementTotal("EUR", 2, 3_000, 2_500), SettlementTotal("GBP", 1, 100, 0))
+_held = (
+    Held("EUR", 3, 3_000, 7_500, "home", "lay"),
+    Held("GBP", -1, -100, -2_500),
+)
 _amounts = (AccountAmount(ACCOUNT, -1_500),)
 _results = (
     SelectionResult("home", "won", DeadHeat(tied=2, places=1), 1),
@@ -121,7 +131,9 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
             name="Ålice’s main",
             held_at="Betfair",
             commission=Decimal("0.05"),
+            limits=AccountLimits(max_in_play_minor=50_000, max_profit_minor=2**53 - 1),
         ),
+        AccountLimitsChanged(limits=AccountLimits(max_in_play_minor=50_000, max_profit_minor=7)),
         FundsDeposited(
             transfer_id=TRANSFER,
             method="card",
@@ -228,9 +240,20 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
             line=Decimal("2.25"),
             terms=Terms(each_way_places=3, each_way_divisor=5, rule4="traditional/1"),
             limits=MarketLimits(
-                max_stake_minor=100_000, max_return_minor=2**53 - 1, max_payout_minor=5_000_000
+                max_stake_minor=100_000,
+                max_return_minor=2**53 - 1,
+                max_payout_minor=5_000_000,
+                max_liability_minor=250_000,
             ),
             period="first_half",
+        ),
+        MarketLimitsChanged(
+            limits=MarketLimits(
+                max_stake_minor=100_000,
+                max_return_minor=2**53 - 1,
+                max_payout_minor=5_000_000,
+                max_liability_minor=250_000,
+            )
         ),
         MarketSuspended(reason="injury"),
         MarketResumed(),
@@ -252,6 +275,8 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
             market_id=MARKET, totals=_totals, generation=3, after=1_234, profits=_amounts
         ),
         SettlementCompleted(market_id=MARKET, totals=_totals, generation=3, commissions=_amounts),
+        LiabilityCounted(market_id=MARKET, held=_held),
+        LiabilityChanged(market_id=MARKET, held=_held),
         OddsSnapshotTaken(
             market_id=MARKET,
             quotes=(

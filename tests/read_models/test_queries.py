@@ -20,6 +20,7 @@ from domain.commands import (
     SettleBets,
     Withdraw,
 )
+from domain.events import AccountLimits
 from domain.journal import postings
 from domain.refusals import InvalidInput
 from domain.streams import State, evolve
@@ -73,6 +74,7 @@ async def test_a_balance_is_what_was_moved(desk: Desk, db: Reader, database_url:
         placed["position"],
         overdrawn=False,
         bonus_minor=0,
+        limits=AccountLimits(),
     )
     assert await balances.get(db, NOBODY) is None
 
