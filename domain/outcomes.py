@@ -344,3 +344,19 @@ class _Ends(Struct, frozen=True, eq=False):
         if high >= int((self.home + self.away).max()) - 4:
             return f"{low} or more"
         return str(low) if low == high else f"{low} to {high}"
+
+
+def payoff_by_score(market: Proposition, selection_id: str, goals_max: int) -> Payoff:
+    """Give what a back of a selection pays at every score up to `goals_max` a side, shapes (goals, goals), home first.
+
+    The rules are those of the grids above, so chances of scores price a market as it is settled. Raises Refusal, also
+    for markets that scores do not decide: WIN, and ML, whose draw goes to extra time.
+    """
+    market.check()
+    market.check_has(selection_id)
+    if market.type in {"ML", "WIN"}:
+        raise NotOffered(f"a {market.type} market is not decided by a score")
+    home, away = np.divmod(np.arange((goals_max + 1) ** 2), goals_max + 1)
+    ends = _Ends(home, away, home_wins=home > away, runner=np.zeros_like(home), runners=())
+    code = ends.codes(market, selection_id).reshape(goals_max + 1, goals_max + 1)
+    return Payoff(_C0[code], _C1[code])
