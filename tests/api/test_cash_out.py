@@ -96,8 +96,8 @@ def test_what_is_not_cashed_out(trader: Client, operator: Client) -> None:
         refused = trader.post(path, {"offer_minor": 1, "share": share}).problem(422)
         assert refused["errors"][0]["field"] == "share"
         trader.get(path, share=str(share)).problem(422)
-    for share in ("0.0001", "0.9999"):  # of 1,000 minor units they round to nothing, and to all
-        trader.get(path, share=share).problem(422, "invalid_input")
+    for rounds in ("0.0001", "0.9999"):  # of 1,000 minor units: to nothing, and to all
+        trader.get(path, share=rounds).problem(422, "invalid_input")
     operator.post(f"/v1/markets/{market}/suspend").ok()
     trader.post(path, {"offer_minor": 1}).problem(422, "market_not_open")
     shown = bet_after(trader, operator, market, placed)

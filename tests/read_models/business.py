@@ -12,7 +12,9 @@ from adapters.postgres.codec import encode_event
 from adapters.postgres.projector import Projector, Session
 from adapters.postgres.schema import TableDigest, connect, create_live, digest
 from adapters.postgres.snapshot_projection import PROJECTIONS
+from domain.actors import Actor
 from domain.commands import (
+    CashOutBet,
     CloseMarket,
     CompleteSettlement,
     CompleteWithdrawal,
@@ -24,8 +26,9 @@ from domain.commands import (
     RollBackResult,
     SettleBets,
     SuspendMarket,
+    VoidBet,
 )
-from domain.events import Event, Leg
+from domain.events import Event, Leg, PriceSeen
 from domain.refusals import Refusal
 from tests.application.desk import Desk
 from tests.builders import ALICE, BOB, FIXTURE, NOW, OPERATOR, an_id
@@ -43,16 +46,26 @@ async def run_business(desk: Desk, seed: int, steps: int) -> None:
     open_bets: dict[UUID, list[UUID]] = {market_id: [] for market_id in markets}
     withdrawals: list[UUID] = []
     generations: dict[UUID, int] = {}
+    cashed: list[UUID] = []
+    by_owner: list[tuple[UUID, PlaceBet, Actor]] = []
     for _ in range(steps):
         account_id, owner = rng.choice(accounts)
         market_id = rng.choice(markets)
         try:
-            match rng.choice("bbbbbdwcrqqqesx"):
+            match rng.choice("bbbbbdwcrqqqesxooovv"):
                 case "b":
                     bets = [a_bet(rng, account_id, market_id) for _ in range(rng.randint(1, 4))]
                     done = await desk.ask(PlaceBets(bets=bets), owner)
                     placed = [UUID(b["bet_id"]) for b in done["results"] if "bet_id" in b]
                     open_bets[market_id] += placed
+                    by_owner += [(*each, owner) for each in zip(placed, bets, strict=False)]
+                case "o":
+                    bet_id, bet, who = rng.choice(by_owner)
+                    await desk.ask(a_cash_out(rng, bet), who, target=bet_id)
+                    cashed.append(bet_id)
+                case "v":
+                    bet_id = rng.choice(cashed)
+                    await desk.ask(VoidBet(reason="a mistake"), OPERATOR, target=bet_id)
                 case "d":
                     await desk.deposit(account_id, rng.randint(1, 9_999), owner=owner)
                 case "w":
@@ -72,26 +85,43 @@ async def run_business(desk: Desk, seed: int, steps: int) -> None:
                     markets.append(await desk.market())
                     open_bets[markets[-1]] = []
                 case _:
-                    # Again on the same market it is a correction or, at times, taken back.
-                    if generations.get(market_id) and rng.random() < 0.3:
-                        await desk.ask(RollBackResult(), OPERATOR, target=market_id)
-                    else:
-                        await desk.score(market_id, rng.randint(0, 2), rng.randint(0, 2))
-                    generation = generations[market_id] = generations.get(market_id, 0) + 1
-                    bet_ids = open_bets[market_id]
-                    for after, part in enumerate((bet_ids[::2], bet_ids[1::2])):
-                        due = SettleBets(bet_ids=part, generation=generation, after=after + 1)
-                        await desk.ask(due, OPERATOR, target=market_id)
-                    complete = CompleteSettlement(generation=generation)
-                    await desk.ask(complete, OPERATOR, target=market_id)
+                    generations[market_id] = await declare(
+                        desk, rng, market_id, generations.get(market_id, 0), open_bets[market_id]
+                    )
         except (Refusal, IndexError):
             continue
+
+
+async def declare(
+    desk: Desk, rng: random.Random, market_id: UUID, generation: int, bet_ids: list[UUID]
+) -> int:
+    """Say how a market ended and settle it; again it is a correction or, at times, taken back."""
+    if generation and rng.random() < 0.3:
+        await desk.ask(RollBackResult(), OPERATOR, target=market_id)
+    else:
+        await desk.score(market_id, rng.randint(0, 2), rng.randint(0, 2))
+    for after, part in enumerate((bet_ids[::2], bet_ids[1::2])):
+        due = SettleBets(bet_ids=part, generation=generation + 1, after=after + 1)
+        await desk.ask(due, OPERATOR, target=market_id)
+    complete = CompleteSettlement(generation=generation + 1)
+    await desk.ask(complete, OPERATOR, target=market_id)
+    return generation + 1
 
 
 def a_bet(rng: random.Random, account_id: UUID, market_id: UUID) -> PlaceBet:
     odds = Decimal(rng.randint(1_001, 9_999)) / 1000
     leg = Leg(market_id, rng.choice(SELECTION_IDS), odds)
     return PlaceBet(account_id=account_id, legs=(leg,), stake_minor=rng.randint(1, 900))
+
+
+def a_cash_out(rng: random.Random, bet: PlaceBet) -> CashOutBet:
+    leg = bet.legs[0]
+    odds = Decimal(rng.randint(1_001, 9_999)) / 1000
+    return CashOutBet(
+        offer_minor=1,
+        share=Decimal(rng.choice(("0.25", "0.5", "1"))),
+        prices=(PriceSeen(leg.market_id, leg.selection_id, "Ladder", odds, NOW),),
+    )
 
 
 def some_quotes(rng: random.Random, market_id: UUID) -> list[QuoteBody]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,10 +10,16 @@ from hypothesis import strategies as st
 
 from adapters.embedded import EmbeddedServers
 from adapters.postgres.build import Build
+from adapters.postgres.reader import Reader
 from adapters.postgres.schema import connect, digest
 from adapters.postgres.snapshot_projection import PROJECTIONS
+from domain.account import Account
+from domain.events import BetPartCashedOut, BetPartsVoided
+from domain.journal import postings
 from fairbook.replay import run_replay
-from tests.application.desk import a_desk
+from read_models import profit_curve
+from read_models.performance import Asked
+from tests.application.desk import a_desk, read_log
 from tests.read_models.business import digests, follow, head, positions, run_business
 from tests.service import a_database
 
@@ -77,3 +84,27 @@ def test_a_replay_finds_the_same(business_url: str) -> None:
     assert report.events == head(business_url) == max(positions(business_url).values())
     assert report.accounts == 3
     assert {model.name for model in report.models} == set(PROJECTIONS)
+
+
+@pytest.mark.anyio
+async def test_both_curves_of_profit_end_where_the_accounts_stand(business_url: str) -> None:
+    """Parts of bets that are open, cashed out or made void count in both."""
+    log = read_log(business_url)
+    accounts = [state for state in log.states.values() if isinstance(state, Account)]
+    paid_in = sum(
+        entry.amount_minor
+        for recorded in log.events
+        for entry in postings(recorded.event)
+        if entry.book == "external"
+    )
+    profit = sum(each.available_minor + each.in_play_minor for each in accounts) + paid_in
+    assert log.of(BetPartCashedOut)
+    assert log.of(BetPartsVoided)
+    reader = Reader(business_url)
+    await reader.open()
+    try:
+        for interval in get_args(profit_curve.Interval):
+            curve = await profit_curve.of(reader, interval, Asked())
+            assert sum(total.profit_minor for total in curve.totals) == profit
+    finally:
+        await reader.close()
