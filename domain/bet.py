@@ -23,7 +23,7 @@ from domain.events import (
     StakeSettled,
     Standing,
 )
-from domain.legs import RACES, LegOutcome, Taken, leg_outcome
+from domain.legs import RACES, LegOutcome, Taken, leg_outcome, loses_all, result_of
 from domain.market import Market
 from domain.money import MAX_FUNDS_MINOR, check_odds, single_return_minor
 from domain.placing import staked_minor
@@ -87,11 +87,10 @@ class Bet(Struct, frozen=True):
     def bring_to(self, outcome: Outcome | None) -> tuple[BetChange, StakeChange | None] | None:
         """Give what happens to the bet and to its account so that it ends like this; None when it does already."""
         before = self.settled
-        if outcome == before:
-            return None
         if outcome is None:
-            assert before is not None
-            return self._reopen(before)
+            return None if before is None else self._reopen(before)
+        if before is not None and outcome.is_told_by(before):
+            return None
         if before is None:
             return self._settle(outcome)
         return self._resettle(before, outcome)
@@ -255,11 +254,21 @@ def _is_plain(placed: BetPlaced, leg: Leg, market: Market) -> bool:
 
 def _outcome(bet: Bet, markets: Mapping[UUID, Market]) -> Outcome | None:
     placed = bet.standing
+    each_way = placed.each_way or placed.kind == "each_way"
+    results: list[SelectionResult | None] = []
+    is_lost = is_undecided = False
     for leg in placed.legs:
         market = markets[leg.market_id]
-        if leg.selection_id not in market.results and not market.withdrawals:
-            return None  # before anything is worked out
-    each_way = placed.each_way or placed.kind == "each_way"
+        result = result_of(leg, market)
+        results.append(result)
+        if result is None:
+            is_undecided = True
+        elif placed.kind == "accumulator" and loses_all(result, market.type, each_way=each_way):
+            is_lost = True
+    if is_lost:
+        return Outcome("lost", 0, tuple(results))
+    if is_undecided:
+        return None  # before anything is worked out
     legs: list[LegOutcome] = []
     for leg in placed.legs:
         taken = Taken(leg, placed.placed_at, placed.best_odds, each_way)

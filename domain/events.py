@@ -447,17 +447,18 @@ class BetPlaced(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class BetSettled(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """Every leg of a bet is decided; `results` are in the order of its legs.
+    """Every leg of a bet is decided, or one that loses it whatever becomes of the others.
 
-    With a `reason` an operator made the bet void, whatever its markets say. With `cash_out` its owner took that offer
+    `results` are in the order of its legs, None for those that are not decided yet. With a `reason` an operator made the bet void, whatever its markets say. With `cash_out` its owner took that offer
     instead: `results` are then empty. Stake and return are of what was left of the bet, `standing` says how it stood.
     """
 
     topic = "bet.settled"
-    version = 4  # of 2: reason; of 3: cash_out; of 4: standing, and what was asked for a cash-out
+    # of 2: reason; of 3: cash_out; of 4: standing, what was asked for a cash-out, and results that are None
+    version = 4
     account_id: UUID
     status: EndStatus
-    results: tuple[SelectionResult, ...]
+    results: tuple[SelectionResult | None, ...]
     stake_minor: int
     return_minor: int
     currency: str
@@ -499,10 +500,10 @@ class BetResettled(Event, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     topic = "bet.resettled"
-    version = 2  # of 2: reason
+    version = 2  # of 2: reason, and results that are None
     account_id: UUID
     status: SettledStatus
-    results: tuple[SelectionResult, ...]
+    results: tuple[SelectionResult | None, ...]
     stake_minor: int
     return_minor: int
     difference_minor: int

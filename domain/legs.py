@@ -43,15 +43,34 @@ class Taken(Struct, frozen=True, gc=False):
     each_way: bool
 
 
+def result_of(leg: Leg, market: Market) -> SelectionResult | None:
+    """Tell what a leg's market says of its selection, None while it does not; a withdrawn runner is void."""
+    if _is_withdrawn(leg, market):
+        return SelectionResult(leg.selection_id, "void")
+    return market.results.get(leg.selection_id)
+
+
+def _is_withdrawn(leg: Leg, market: Market) -> bool:
+    return bool(market.withdrawals) and any(
+        leg.selection_id == each.selection_id for each in market.withdrawals
+    )
+
+
+def loses_all(result: SelectionResult, market_type: MarketType, *, each_way: bool) -> bool:
+    """Tell whether a leg with this result loses every line that it is in."""
+    if result.result == "placed":
+        return not each_way and market_type != "PLACE"
+    return result.result == "lost"
+
+
 def leg_outcome(taken: Taken, market: Market) -> LegOutcome | None:
     """Tell how a leg ended, None while its market does not say, or says no starting price that it needs."""
     leg = taken.leg
-    if any(leg.selection_id == each.selection_id for each in market.withdrawals):
-        result = SelectionResult(leg.selection_id, "void")
-        return LegOutcome(result, _WON, _WON, is_void=True, is_full_win=False)
-    known = market.results.get(leg.selection_id)
+    known = result_of(leg, market)
     if known is None:
         return None
+    if _is_withdrawn(leg, market):
+        return LegOutcome(known, _WON, _WON, is_void=True, is_full_win=False)
     if leg.odds is not None and not (taken.each_way or taken.best_odds or market.withdrawals):
         return _plain_outcome(leg.odds, known, market.type)
     odds = _final_odds(taken, market, known)

@@ -28,11 +28,23 @@ PLACING: frozenset[MarketType] = frozenset({"WIN", "PLACE", "EW"})
 
 
 class Outcome(Struct, frozen=True, gc=False):
-    """How a bet ended: `return_minor` includes the stake, `results` are in the order of its legs."""
+    """How a bet ended: `return_minor` includes the stake, `results` are in the order of its legs.
+
+    An accumulator is lost with its first lost leg: the results of legs that are not decided then are None.
+    """
 
     status: EndStatus
     return_minor: int
-    results: tuple[SelectionResult, ...]
+    results: tuple[SelectionResult | None, ...]
+
+    def is_told_by(self, told: "Outcome") -> bool:
+        """Tell whether there is nothing to tell when this was told: only legs were decided that change nothing."""
+        if self == told:
+            return True
+        if (self.status, self.return_minor) != (told.status, told.return_minor):
+            return False
+        pairs = zip(self.results, told.results, strict=True)
+        return all(before is None or now == before for now, before in pairs)
 
 
 def check_settles(result: SelectionResult, market_type: MarketType) -> None:

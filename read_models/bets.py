@@ -255,7 +255,7 @@ def _bet(  # the columns of _SELECT
     selection_id: str,
     odds: Decimal | None,
     further_legs: str | None,
-    results: list[Result] | None,
+    results: list[Result | None] | None,
     *rest: Any,
 ) -> Bet:
     legs = [Leg(market_id, selection_id, odds)]
@@ -324,7 +324,7 @@ _OPEN_ACCOUNT = over(
 _SETTLE = over(
     """
     UPDATE bets b SET status = e.status, return_minor = e.returned::bigint, settled_at = e.at::timestamptz,
-                      results = string_to_array(e.results, ' '), settled_position = e.position
+                      results = string_to_array(e.results, ' ', '-'), settled_position = e.position
     FROM {} AS e(bet_id, status, returned, at, results, position) WHERE b.bet_id = e.bet_id""",
     *("uuid", "text", "text", "text", "text", "bigint"),
 )
@@ -431,8 +431,8 @@ def _settled(recorded: Recorded, event: BetChange) -> tuple[Any, ...]:
     return recorded.stream_id, event.status, returned, str(recorded.at), words, recorded.position
 
 
-def _words(results: Iterable[SelectionResult]) -> str:
-    return " ".join([result.result for result in results])
+def _words(results: Iterable[SelectionResult | None]) -> str:
+    return " ".join(["-" if result is None else result.result for result in results])
 
 
 PROJECTION = Projection(

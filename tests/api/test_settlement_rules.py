@@ -97,6 +97,20 @@ def test_a_double_ends_with_its_last_leg(trader: Client, operator: Client) -> No
     assert shown["each_way"]
 
 
+def test_a_double_is_lost_with_its_first_lost_leg(trader: Client, operator: Client) -> None:
+    account = trader.account(1_000)
+    first, second = race(operator, "Derby"), race(operator, "Oaks")
+    placed = place(trader, account, leg(first), leg(second, 2), kind="accumulator")
+    operator.post(f"/v1/markets/{second}/result", results("lost", "won")).ok(202)
+    settled(operator, second)
+    shown = bet_after(trader, operator, second, placed)
+    assert (shown["status"], shown["return_minor"]) == ("lost", 0)
+    assert [each.get("result") for each in shown["legs"]] == [None, "lost"]
+    operator.ask("DELETE", f"/v1/markets/{second}/result").ok(202)
+    settled(operator, second, 2)
+    assert bet_after(trader, operator, second, placed)["status"] == "open"
+
+
 def test_legs_that_depend_on_each_other_are_refused(trader: Client, operator: Client) -> None:
     account, market = trader.account(1_000), race(operator)
     body = {"account_id": account, "kind": "accumulator", "stake_minor": 1}

@@ -5,7 +5,7 @@ which money came in and went out. What this says and what the ledger says were t
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import combinations
 from math import floor, lcm
@@ -132,9 +132,12 @@ class LegFacts:
     odds: Fraction | None
 
 
-@dataclass(frozen=True)
+@dataclass
 class BetFacts:
-    """A bet as it was placed; `stake` is for each line and each way, in minor units."""
+    """A bet as it was placed; `stake` is for each line and each way, in minor units.
+
+    And what was done to it by hand: `voided`, and the parts that were `cashed` out, as stake and return.
+    """
 
     account: UUID
     kind: str
@@ -144,6 +147,17 @@ class BetFacts:
     each_way: bool = False
     best_odds: bool = False
     placed_at: int = 0
+    free: bool = False
+    voided: bool = False
+    cashed: list[tuple[int, int]] = field(default_factory=list)
+
+    @property
+    def cashed_stake(self) -> int:
+        return sum(stake for stake, _ in self.cashed)
+
+    @property
+    def cashed_return(self) -> int:
+        return sum(returned for _, returned in self.cashed)
 
 
 @dataclass(frozen=True)
@@ -162,6 +176,7 @@ class Cash:
     deposited: int = 0
     paid_out: int = 0
     asked: int = 0
+    bonus: int = 0
 
 
 @dataclass(frozen=True)
@@ -223,21 +238,29 @@ def lines(kind: str, legs: int) -> list[tuple[int, ...]]:
     return [line for size in range(shortest, legs + 1) for line in combinations(range(legs), size)]
 
 
-def of_lines(kind: str, legs: list[Fraction]) -> Fraction:
-    """What all lines return on one unit each; in whole numbers over one denominator, which is quicker."""
+def of_lines(kind: str, legs: list[Fraction], *, free: bool = False) -> Fraction:
+    """What all lines return on one unit each; in whole numbers over one denominator, which is quicker.
+
+    Of a free unit a line returns what is above it.
+    """
     below = lcm(*(leg.denominator for leg in legs))
     above = [leg.numerator * (below // leg.denominator) for leg in legs]
-    total = 0
+    whole, total = below ** len(legs), 0
     for line in lines(kind, len(legs)):
         product = below ** (len(legs) - len(line))
         for number in line:
             product *= above[number]
-        total += product
-    return Fraction(total, below ** len(legs))
+        total += max(product - whole, 0) if free else product
+    return Fraction(total, whole)
 
 
 def stake_of(bet: BetFacts) -> int:
-    """What the bet takes from its account when it is placed."""
+    """What the bet takes from its account's money when it is placed."""
+    return 0 if bet.free else staked(bet)
+
+
+def staked(bet: BetFacts) -> int:
+    """What the bet stakes, of money or of bonus."""
     if bet.side == "lay":
         assert bet.legs[0].odds is not None
         return minor(bet.stake * bet.legs[0].odds) - bet.stake
@@ -310,16 +333,47 @@ def leg_end(bet: BetFacts, leg: LegFacts, market: MarketFacts) -> LegEnd | None:
 
 
 def outcome(bet: BetFacts, markets: Mapping[UUID, MarketFacts]) -> Outcome:
-    """How a bet stands by all that is known in the end; open until each of its legs is decided."""
+    """How a bet stands by all that is known in the end; what is open of it is open until its legs decide it."""
+    stake = stake_of(bet)
+    if bet.voided:
+        return Outcome("void", 0, stake)
+    if bet.cashed:
+        # Only bets of one line are cashed out: what is left is a bet of its own.
+        left = stake - bet.cashed_stake
+        if not left:
+            return Outcome("cashed_out", 0, bet.cashed_return)
+        rest = _by_results(replace(bet, stake=left), markets, _cap(bet, markets, left))
+        return replace(rest, returned=rest.returned + bet.cashed_return)
+    return _by_results(bet, markets, _cap(bet, markets, stake))
+
+
+def _cap(bet: BetFacts, markets: Mapping[UUID, MarketFacts], part: int) -> int | None:
+    """What the next part of a bet may return: the stakes share a cap, which is never less than they are."""
+    caps = [cap for leg in bet.legs if (cap := markets[leg.market].max_payout) is not None]
+    if not caps:
+        return None
+    whole, before = stake_of(bet), bet.cashed_stake
+    cap = max(min(caps), whole)
+    if part == whole:
+        return cap
+    return floor(Fraction(cap * (before + part), whole)) - floor(Fraction(cap * before, whole))
+
+
+def _by_results(bet: BetFacts, markets: Mapping[UUID, MarketFacts], cap: int | None) -> Outcome:
     stake = stake_of(bet)
     ends = [leg_end(bet, leg, markets[leg.market]) for leg in bet.legs]
     legs = [each for each in ends if each is not None]
+    lost = [each for each in legs if each.win == 0 and (each.place == 0 or not bet.each_way)]
+    if bet.kind == "accumulator" and lost:
+        return Outcome("lost", 0, 0)  # whatever becomes of its other legs
     if len(legs) < len(ends):
         return Outcome("open", stake, 0)
     total = bet.stake * of_lines(bet.kind, [leg.win for leg in legs])
+    winnings = bet.stake * of_lines(bet.kind, [leg.win for leg in legs], free=True)
     if bet.each_way:
         total += bet.stake * of_lines(bet.kind, [leg.place for leg in legs])
-    returned = minor(total)
+        winnings += bet.stake * of_lines(bet.kind, [leg.place for leg in legs], free=True)
+    returned = minor(winnings if bet.free else total)
     if all(leg.is_void for leg in legs):
         status = "void"
     elif total == 0:
@@ -330,11 +384,29 @@ def outcome(bet: BetFacts, markets: Mapping[UUID, MarketFacts]) -> Outcome:
         # The layer's profit is the backer's, turned round; the liability comes back with it.
         turned = {"won": "lost", "lost": "won"}
         return Outcome(turned.get(status, status), 0, stake - (returned - bet.stake))
-    caps = [cap for leg in bet.legs if (cap := markets[leg.market].max_payout) is not None]
-    if caps:
-        # A cap takes winnings, never what was staked.
-        returned = min(returned, max(min(caps), stake))
+    if cap is not None:
+        returned = min(returned, cap)
     return Outcome(status, 0, returned)
+
+
+def cash_out_offer(
+    bet: BetFacts,
+    markets: Mapping[UUID, MarketFacts],
+    now: Mapping[tuple[UUID, str], Fraction],
+    margin: Fraction,
+    part: int,
+) -> int:
+    """What this part of a bet's stake is worth at the odds of `now`, less the margin: never more than it could return."""
+    worth, odds = part * (1 - margin), ONE
+    for leg in bet.legs:
+        assert leg.odds is not None
+        odds *= leg.odds
+        end = leg_end(bet, leg, markets[leg.market])
+        worth *= end.win if end else leg.odds / now[leg.market, leg.selection]
+    left = stake_of(bet) - bet.cashed_stake
+    offer = min(minor(worth), minor(left * odds) - minor((left - part) * odds))
+    cap = _cap(bet, markets, part)
+    return offer if cap is None else min(offer, max(cap, part))
 
 
 Ended = Iterable[tuple[BetFacts, Outcome]]
@@ -353,17 +425,32 @@ def commissions(rates: Mapping[UUID, Fraction], bets: Ended) -> dict[UUID, int]:
     return paid
 
 
+@dataclass
+class Balances:
+    """Available funds, those in play, and bonus."""
+
+    available: int
+    in_play: int
+    bonus: int
+
+
 def balances(
     cash: Mapping[UUID, Cash], bets: Ended, rates: Mapping[UUID, Fraction]
-) -> dict[UUID, tuple[int, int]]:
-    """Available and in play of every account, when everything that is known has been settled."""
+) -> dict[UUID, Balances]:
+    """What every account holds, when everything that is known has been settled."""
     bets = list(bets)
     paid = commissions(rates, bets)
     sums = {
-        account: [each.deposited - each.paid_out - each.asked - paid.get(account, 0), each.asked]
+        account: Balances(
+            each.deposited - each.paid_out - each.asked - paid.get(account, 0),
+            each.asked,
+            each.bonus,
+        )
         for account, each in cash.items()
     }
     for bet, ended in bets:
-        sums[bet.account][0] += ended.returned - stake_of(bet)
-        sums[bet.account][1] += ended.held
-    return {account: (available, in_play) for account, (available, in_play) in sums.items()}
+        sums[bet.account].available += ended.returned - stake_of(bet)
+        sums[bet.account].in_play += ended.held
+        if bet.free and ended.status != "void":
+            sums[bet.account].bonus -= staked(bet)
+    return sums

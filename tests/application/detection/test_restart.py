@@ -7,6 +7,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.board import BoardQuote
 from domain.commands import ArbitrageChange
 from domain.events import Opportunity
 from domain.quotes import QuoteLine, QuoteMessage
@@ -61,6 +62,7 @@ def test_wherever_an_engine_ends_the_next_one_tells_the_rest_as_if_nothing_had_h
     kept = min(kept, crash)  # prices are kept only after what they did is recorded
     before = engine_of(MARKETS)
     told: list[ArbitrageChange] = []
+    prices: list[BoardQuote] = []
     for number, message in enumerate(messages[:crash], 1):
         if number == kept + 1:
             prices = board_rows(before)
