@@ -9,9 +9,8 @@ import importlib
 import logging
 import os
 import shutil
-import tempfile
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -29,7 +28,7 @@ from application.feeds import Clock, FeedDenied, FeedHealth
 from domain.quotes import QuoteBatch
 
 if TYPE_CHECKING:
-    from playwright.async_api import BrowserContext, Page, Route
+    from playwright.async_api import Browser, BrowserContext, Page, Route
 
 _log = logging.getLogger("fairbook.feeds")
 
@@ -96,6 +95,26 @@ def user_agent_of(version: str, contact: str | None) -> str:
     return f"fairbook/{version} (+{contact})"
 
 
+@asynccontextmanager
+async def launched(chromium: Path) -> AsyncIterator["Browser"]:
+    """A browser of one's own, ended with the block; raises SiteError without Playwright."""
+    async with _playwright().async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=chromium,
+            headless=True,
+            args=list(_ARGUMENTS),
+            # Chromium's own sandbox does not start as root.
+            chromium_sandbox=os.geteuid() != 0,
+            handle_sigint=False,
+            handle_sigterm=False,
+            handle_sighup=False,
+        )
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
 class SiteFeed:
     """A bookmaker's page, read again and again."""
 
@@ -108,8 +127,12 @@ class SiteFeed:
         clock: Clock,
         randomness: Random,
         screenshots: Path | None = None,
+        launch: Callable[[Path], AbstractAsyncContextManager["Browser"]] = launched,
     ) -> None:
-        """Read `site` as `user_agent`; pictures of pages that could not be read go to `screenshots`, by default nowhere."""
+        """Read `site` as `user_agent`; pictures of pages that could not be read go to `screenshots`, by default nowhere.
+
+        Feeds may share a browser: `launch` lends it. What a feed does in it is apart from the others.
+        """
         self.name = site.name
         self.health = FeedHealth(site.name)
         self._site = site
@@ -118,6 +141,7 @@ class SiteFeed:
         self._clock = clock
         self._randomness = randomness
         self._screenshots = screenshots
+        self._launch = launch
         self._reader = SiteReader(site, self.health, clock)
         self._robots_read_at: float | None = None
 
@@ -185,28 +209,16 @@ class SiteFeed:
 
     @asynccontextmanager
     async def _browser(self, robots: Robots) -> AsyncIterator["BrowserContext"]:
-        with tempfile.TemporaryDirectory(prefix="fairbook-site-") as profile:
-            async with _playwright().async_playwright() as playwright:
-                context = await playwright.chromium.launch_persistent_context(
-                    profile,
-                    executable_path=self._chromium,
-                    headless=True,
-                    args=list(_ARGUMENTS),
-                    # Chromium's own sandbox does not start as root.
-                    chromium_sandbox=os.geteuid() != 0,
-                    user_agent=self._user_agent,
-                    accept_downloads=False,
-                    service_workers="block",
-                    handle_sigint=False,
-                    handle_sigterm=False,
-                    handle_sighup=False,
-                )
+        async with self._launch(self._chromium) as browser:
+            context = await browser.new_context(
+                user_agent=self._user_agent, accept_downloads=False, service_workers="block"
+            )
+            try:
                 context.set_default_timeout(self._site.timeout_seconds * 1000)
                 await context.route("**/*", lambda route: self._filter(route, robots))
-                try:
-                    yield context
-                finally:
-                    await context.close()
+                yield context
+            finally:
+                await context.close()
 
     async def _looked(
         self, context: "BrowserContext", provider: Provider, robots: Robots

@@ -4,23 +4,26 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import aclosing, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from random import Random
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from adapters.feeds.clock import SystemClock
-from adapters.feeds.site import SiteFeed, chromium_path, user_agent_of
+from adapters.feeds.site import SiteFeed, chromium_path, launched, user_agent_of
 from adapters.feeds.site_description import Site, SiteError, parse_site
 from application.feeds import FeedDenied
 from domain.quotes import QuoteBatch
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 pytestmark = pytest.mark.anyio
 
@@ -110,6 +113,33 @@ def bookmaker() -> Iterator[Bookmaker]:
     site.server.server_close()
 
 
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """One loop for all tests of this file: it is the browser's."""
+    return "asyncio"
+
+
+class Shared:
+    """A browser that several feeds read with, one after the other."""
+
+    def __init__(self, browser: "Browser") -> None:
+        self._browser = browser
+
+    def feed(self, site: Site, **options: Any) -> SiteFeed:
+        return a_feed(site, launch=self._lend, **options)
+
+    @asynccontextmanager
+    async def _lend(self, _: Path) -> AsyncIterator["Browser"]:
+        yield self._browser
+
+
+@pytest.fixture(scope="module")
+async def shared() -> AsyncIterator[Shared]:
+    assert CHROMIUM is not None
+    async with launched(CHROMIUM) as browser:
+        yield Shared(browser)
+
+
 def a_row(number: int = 1, home: str = "Arsenal", away: str = "Chelsea", odds: str = "2.05") -> str:
     return ROW.format(id=number, home=home, away=away, odds=odds)
 
@@ -166,10 +196,10 @@ async def test_a_page_is_read_as_it_is_described(bookmaker: Bookmaker) -> None:
 
 
 @needs_chromium
-async def test_what_is_no_longer_shown_is_withdrawn(bookmaker: Bookmaker) -> None:
+async def test_what_is_no_longer_shown_is_withdrawn(bookmaker: Bookmaker, shared: Shared) -> None:
     bookmaker.show(a_row(), a_row(2, "Leeds", "Hull"))
     seen = []
-    feed = a_feed(a_site(bookmaker))
+    feed = shared.feed(a_site(bookmaker))
     async with aclosing(feed.batches()) as batches:  # type: ignore[type-var]  # it is a generator
         async for look in batches:
             seen.append(look)
@@ -192,21 +222,21 @@ async def test_what_is_no_longer_shown_is_withdrawn(bookmaker: Bookmaker) -> Non
 
 
 @needs_chromium
-async def test_pages_are_turned_as_far_as_asked(bookmaker: Bookmaker) -> None:
+async def test_pages_are_turned_as_far_as_asked(bookmaker: Bookmaker, shared: Shared) -> None:
     for number in range(1, 5):
         path = "/football" if number == 1 else f"/football/{number}"
         link = f'<a class="next" href="/football/{number + 1}">more</a>'
         bookmaker.show(a_row(number, f"Home {number}"), path=path, more=link)
     site = a_site(bookmaker, more='pages = {next = "a.next", most = 3}')
-    batches = await first_look(a_feed(site))
+    batches = await first_look(shared.feed(site))
     assert [b.event.event_id for b in batches if b.type == "1X2"] == ["1", "2", "3"]
     assert "/football/4" not in bookmaker.paths()
 
 
 @needs_chromium
-async def test_selectors_that_match_nothing_are_named(bookmaker: Bookmaker) -> None:
+async def test_selectors_that_match_nothing_are_named(bookmaker: Bookmaker, shared: Shared) -> None:
     bookmaker.show(a_row().replace('class="d"', 'class="x"').replace("data-line", "data-x"))
-    feed = a_feed(a_site(bookmaker))
+    feed = shared.feed(a_site(bookmaker))
     batches = await first_look(feed)
     assert [priced(batch) for batch in batches] == [{"home": "2.05", "away": "4.75"}]
     assert feed.health.rejections.examples["selector matches nothing"] == [
@@ -217,10 +247,10 @@ async def test_selectors_that_match_nothing_are_named(bookmaker: Bookmaker) -> N
 
 @needs_chromium
 async def test_a_page_without_events_withdraws_and_says_why(
-    bookmaker: Bookmaker, tmp_path: Path
+    bookmaker: Bookmaker, shared: Shared, tmp_path: Path
 ) -> None:
     bookmaker.show(a_row())
-    feed = a_feed(a_site(bookmaker, timeout=3), screenshots=tmp_path)
+    feed = shared.feed(a_site(bookmaker, timeout=3), screenshots=tmp_path)
     seen = []
     async with aclosing(feed.batches()) as batches:  # type: ignore[type-var]  # it is a generator
         async for look in batches:
@@ -238,22 +268,23 @@ def _pictures(folder: Path) -> int:
 
 
 @needs_chromium
-async def test_what_robots_txt_forbids_is_not_read(bookmaker: Bookmaker) -> None:
+async def test_what_robots_txt_forbids_is_not_read(bookmaker: Bookmaker, shared: Shared) -> None:
     bookmaker.show(a_row())
     bookmaker.pages["/robots.txt"] = (200, "User-agent: fairbook\nDisallow: /football\n")
     with pytest.raises(FeedDenied, match=r"robots\.txt .* does not allow /football"):
-        await first_look(a_feed(a_site(bookmaker)))
+        await first_look(shared.feed(a_site(bookmaker)))
     assert bookmaker.paths() == ["/robots.txt"]
 
 
 @needs_chromium
 async def test_robots_txt_holds_for_what_a_page_loads_and_the_reader_says_who_it_is(
     bookmaker: Bookmaker,
+    shared: Shared,
 ) -> None:
     script = '<img src="/logo.png"><script>fetch("/private/prices").catch(() => 0)</script>'
     bookmaker.show(a_row(), more=script)
     bookmaker.pages["/robots.txt"] = (200, "User-agent: *\nDisallow: /private\n")
-    feed = a_feed(a_site(bookmaker))
+    feed = shared.feed(a_site(bookmaker))
     await first_look(feed)
     assert bookmaker.paths() == ["/robots.txt", "/football"]
     assert {agent for _, agent in bookmaker.asked} == {"fairbook/0.1.0 (+desk@example.org)"}
@@ -261,29 +292,31 @@ async def test_robots_txt_holds_for_what_a_page_loads_and_the_reader_says_who_it
 
 
 @needs_chromium
-async def test_a_redirect_to_a_forbidden_place_is_refused(bookmaker: Bookmaker) -> None:
+async def test_a_redirect_to_a_forbidden_place_is_refused(
+    bookmaker: Bookmaker, shared: Shared
+) -> None:
     bookmaker.show(a_row(), path="/private/football")
     bookmaker.pages["/football"] = (302, "/private/football")
     bookmaker.pages["/robots.txt"] = (200, "User-agent: *\nDisallow: /private\n")
     with pytest.raises(FeedDenied, match="does not allow /private/football"):
-        await first_look(a_feed(a_site(bookmaker)))
+        await first_look(shared.feed(a_site(bookmaker)))
 
 
 @needs_chromium
-async def test_a_site_that_refuses_is_left_alone(bookmaker: Bookmaker) -> None:
+async def test_a_site_that_refuses_is_left_alone(bookmaker: Bookmaker, shared: Shared) -> None:
     bookmaker.pages["/football"] = (403, "go away")
     with pytest.raises(FeedDenied, match="HTTP 403"):
-        await first_look(a_feed(a_site(bookmaker)))
+        await first_look(shared.feed(a_site(bookmaker)))
     bookmaker.pages["/robots.txt"] = (401, "go away")
     with pytest.raises(FeedDenied, match=r"robots\.txt"):
-        await first_look(a_feed(a_site(bookmaker)))
+        await first_look(shared.feed(a_site(bookmaker)))
 
 
 @needs_chromium
-async def test_a_fault_of_the_site_is_waited_out(bookmaker: Bookmaker) -> None:
+async def test_a_fault_of_the_site_is_waited_out(bookmaker: Bookmaker, shared: Shared) -> None:
     bookmaker.pages["/football"] = (500, "oops")
     bookmaker.pages["/robots.txt"] = (503, "oops")
-    feed = a_feed(a_site(bookmaker))
+    feed = shared.feed(a_site(bookmaker))
     async with aclosing(feed.batches()) as batches:  # type: ignore[type-var]  # it is a generator
         waiting = Thread(target=lambda: _mend(bookmaker))
         waiting.start()
@@ -309,10 +342,11 @@ def _mend(bookmaker: Bookmaker) -> None:
 @needs_chromium
 async def test_a_browser_that_died_is_started_again(bookmaker: Bookmaker) -> None:
     bookmaker.show(a_row())
+    others = _browsers()
     feed = a_feed(a_site(bookmaker))
     async with aclosing(feed.batches()) as batches:  # type: ignore[type-var]  # it is a generator
         assert await anext(batches)
-        assert _kill_browsers() == 1
+        _kill_browser(others)
         assert await anext(batches)
     assert feed.health.success_rate is not None
     assert feed.health.success_rate < 1
@@ -324,6 +358,7 @@ async def test_a_feed_stops_when_it_is_told_to_though_its_browser_died_as_well(
 ) -> None:
     """As Ctrl-C does, which reaches both."""
     bookmaker.show(a_row())
+    others = _browsers()
     looked = asyncio.Event()
 
     async def read() -> None:
@@ -332,24 +367,29 @@ async def test_a_feed_stops_when_it_is_told_to_though_its_browser_died_as_well(
 
     reading = asyncio.create_task(read())
     await asyncio.wait_for(looked.wait(), 60)
-    assert _kill_browsers() == 1
+    _kill_browser(others)
     reading.cancel()
     done, _ = await asyncio.wait([reading], timeout=20)
     assert done
     assert reading.cancelled()
 
 
-def _kill_browsers() -> int:
-    """Kill the browsers that this process has started, and tell how many."""
-    killed = 0
+def _browsers() -> set[int]:
+    """Give the browsers that this process has started."""
+    found = set()
     for pid in _descendants(os.getpid()):
         with suppress(FileNotFoundError, ProcessLookupError):
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
             # The others of a browser's many processes are of a --type.
             if b"--user-data-dir=" in command and b"--type=" not in command:
-                os.kill(pid, signal.SIGKILL)
-                killed += 1
-    return killed
+                found.add(pid)
+    return found
+
+
+def _kill_browser(others: set[int]) -> None:
+    """Kill the one browser that is not among the others."""
+    (pid,) = _browsers() - others
+    os.kill(pid, signal.SIGKILL)
 
 
 def _descendants(pid: int) -> list[int]:
