@@ -18,6 +18,7 @@ from domain.commands import (
     CloseMarket,
     DeclareResult,
     OpenMarket,
+    ReinstateRunner,
     ResumeMarket,
     RollBackResult,
     SuspendMarket,
@@ -156,6 +157,23 @@ async def withdraw_runner(
 
 
 @post(
+    "/markets/{market_id:uuid}/reinstatements",
+    status_code=202,
+    opt=only("operator"),
+    responses=_LIFECYCLE,
+)
+async def reinstate_runner(
+    request: Asked,
+    market_id: FromPath[UUID],
+    data: JSONBody[ReinstateRunner],
+    desk: NamedDependency[Desk],
+    key: Key = None,
+) -> Response[MarketChanged]:
+    """Take a runner's withdrawal back, which was a mistake."""
+    return await desk.command(request, data, key, MarketChanged, target=market_id, status=202)
+
+
+@post(
     "/markets/{market_id:uuid}/abandon",
     status_code=202,
     opt=only("operator"),
@@ -240,6 +258,7 @@ ROUTES = [
     declare_result,
     roll_back_result,
     withdraw_runner,
+    reinstate_runner,
     abandon_market,
     void_market,
     list_markets,

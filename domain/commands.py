@@ -257,6 +257,13 @@ class WithdrawRunner(Command, frozen=True, kw_only=True):
     factor: Decimal | None = None
 
 
+class ReinstateRunner(Command, frozen=True, kw_only=True):
+    """Let a runner run after all that was withdrawn from the target market by mistake."""
+
+    selection_id: Slug
+    reason: Text
+
+
 class AbandonMarket(Command, frozen=True, kw_only=True):
     """Void what the target market leaves undecided, or all of it: its fixture was abandoned or postponed."""
 

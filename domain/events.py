@@ -608,6 +608,19 @@ class MarketAbandoned(Event, frozen=True, kw_only=True):
     generation: int
 
 
+class RunnerReinstated(Event, frozen=True, kw_only=True):
+    """A runner was withdrawn by mistake: it runs after all.
+
+    `results` are those that stand now where its withdrawal had made it void among them, else None: nothing changed.
+    """
+
+    topic = "market.runner_reinstated"
+    selection_id: str
+    generation: int
+    reason: str
+    results: tuple[SelectionResult, ...] | None = None
+
+
 class ResultRolledBack(Event, frozen=True, kw_only=True):
     """The market has no result any more, and stays closed for bets: what it settled is undecided again."""
 
@@ -748,6 +761,7 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     ResultDeclared,
     ResultRolledBack,
     RunnerWithdrawn,
+    RunnerReinstated,
     MarketAbandoned,
     SettlementProgressed,
     SettlementCompleted,

@@ -70,12 +70,13 @@ def leg_outcome(taken: Taken, market: Market) -> LegOutcome | None:
     if known is None:
         return None
     if _is_withdrawn(leg, market):
-        return LegOutcome(known, _WON, _WON, is_void=True, is_full_win=False)
+        return _void(leg)
     if leg.odds is not None and not (taken.each_way or taken.best_odds or market.withdrawals):
         return _plain_outcome(leg.odds, known, market.type)
     odds = _final_odds(taken, market, known)
     if odds is None:
-        return None
+        # Nobody returns a starting price of an abandoned race any more.
+        return _void(leg) if market.abandoned else None
     places = (market.terms and market.terms.each_way_places) or 1
     share = _win_share(known, market.type)
     win = _multiplier(known.result, share, odds)
@@ -86,6 +87,11 @@ def leg_outcome(taken: Taken, market: Market) -> LegOutcome | None:
     void = VOID_FACTOR[known.result]
     full = void == 0 and share == 1 and (not taken.each_way or place_share == 1)
     return LegOutcome(known, win, place, is_void=void == 1, is_full_win=full)
+
+
+def _void(leg: Leg) -> LegOutcome:
+    result = SelectionResult(leg.selection_id, "void")
+    return LegOutcome(result, _WON, _WON, is_void=True, is_full_win=False)
 
 
 @lru_cache(16_384)

@@ -24,6 +24,7 @@ from domain.events import (
     Pricing,
     ResultDeclared,
     ResultRolledBack,
+    RunnerReinstated,
     RunnerWithdrawn,
     Score,
     Selection,
@@ -55,6 +56,7 @@ MarketEvent = (
     | ResultDeclared
     | ResultRolledBack
     | RunnerWithdrawn
+    | RunnerReinstated
     | MarketAbandoned
 )
 MarketStatus = Literal["open", "suspended", "closed", "part_resulted", "resulted"]
@@ -71,7 +73,8 @@ RULE4_TABLES = frozenset(f"{operator}/{version}" for operator, version in TABLES
 class Market(Struct, frozen=True):
     """State of a market; `results` holds the results that stand now, by selection, and `score` where they come from.
 
-    `generation` counts the changes of what its bets are settled by: 0 before the first result.
+    `generation` counts the changes of what its bets are settled by: 0 before the first result. `abandoned`: what its
+    results and starting prices leave undecided is void, until another result is declared.
     """
 
     market_id: UUID
@@ -91,6 +94,7 @@ class Market(Struct, frozen=True):
     starting_prices: dict[str, Decimal] = {}
     withdrawals: tuple[RunnerWithdrawn, ...] = ()
     generation: int = 0
+    abandoned: bool = False
 
     def check_takes(self, selection_id: str, stake_minor: int, return_minor: int) -> None:
         """Refuse a bet that this market does not take as it stands."""
@@ -248,17 +252,42 @@ class Market(Struct, frozen=True):
             factor=factor,
         )
 
+    def reinstate(self, selection_id: str, reason: str) -> RunnerReinstated:
+        """Take a runner's withdrawal back; where that made it void among the results, it is undecided again."""
+        if not self.is_withdrawn(selection_id):
+            raise MarketStateConflict(f"{selection_id!r} is not withdrawn")
+        known = self.results.get(selection_id)
+        is_void_by_it = known is not None and known.result == "void" and not self.abandoned
+        rest = tuple(each for each in self.results.values() if each != known)
+        return RunnerReinstated(
+            selection_id=selection_id,
+            generation=self.generation + 1,
+            reason=reason,
+            results=rest if is_void_by_it else None,
+        )
+
     def abandon(self, reason: str, rule: AbandonRule) -> MarketAbandoned:
-        """Void what is undecided, or everything, because the fixture was abandoned or postponed."""
+        """Void what is undecided, or everything, because the fixture was abandoned or postponed.
+
+        Undecided is also what won at a starting price that nobody has returned.
+        """
         void = {each: SelectionResult(each, "void") for each in self.selections}
         results = void | self.results if rule == "void_undecided" else void
-        if results == self.results:
+        if results == self.results and not (rule == "void_undecided" and self._lacks_prices()):
             raise ResultAlreadyDeclared
         return MarketAbandoned(
             reason=reason,
             rule=rule,
             results=tuple(results[each] for each in self.selections),
             generation=self.generation + 1,
+        )
+
+    def _lacks_prices(self) -> bool:
+        """Tell whether a race has results and no starting prices for some of its runners."""
+        return (
+            self.type in PLACING
+            and not self.abandoned
+            and not self.selections.keys() <= self.starting_prices.keys()
         )
 
     def roll_back(self, reason: str | None) -> ResultRolledBack:
@@ -269,6 +298,20 @@ class Market(Struct, frozen=True):
     def _check_status(self, *allowed: MarketStatus) -> None:
         if self.status not in allowed:
             raise MarketStateConflict(f"the market is {self.status}, not {' or '.join(allowed)}")
+
+    def _with_runner(self, event: RunnerReinstated, version: int) -> "Market":
+        market = replace(
+            self,
+            version=version,
+            withdrawals=tuple(
+                each for each in self.withdrawals if each.selection_id != event.selection_id
+            ),
+            generation=event.generation,
+        )
+        if event.results is None:
+            return market
+        results = {result.selection_id: result for result in event.results}
+        return replace(market, status="part_resulted", results=results)
 
     @classmethod
     def start(cls, market_id: UUID, event: MarketOpened) -> Self:
@@ -310,6 +353,7 @@ class Market(Struct, frozen=True):
                         each.selection_id: each.odds for each in event.starting_prices
                     },
                     generation=event.generation,
+                    abandoned=False,
                 )
             case ResultRolledBack():
                 return replace(
@@ -321,6 +365,7 @@ class Market(Struct, frozen=True):
                     half_time=None,
                     starting_prices={},
                     generation=event.generation,
+                    abandoned=False,
                 )
             case RunnerWithdrawn():
                 return replace(
@@ -329,6 +374,8 @@ class Market(Struct, frozen=True):
                     withdrawals=(*self.withdrawals, event),
                     generation=event.generation,
                 )
+            case RunnerReinstated():
+                return self._with_runner(event, version)
             case MarketAbandoned():
                 return replace(
                     self,
@@ -338,6 +385,7 @@ class Market(Struct, frozen=True):
                     score=None,
                     half_time=None,
                     generation=event.generation,
+                    abandoned=True,
                 )
             case MarketOpened():
                 raise ValueError("a market opens once")
@@ -354,7 +402,14 @@ def _exceeded(name: str, limit: int, does: str) -> LimitExceeded:
 
 def _ends(market: Market) -> tuple[Any, ...]:
     """Give all that a result says."""
-    return market.status, market.results, market.score, market.half_time, market.starting_prices
+    return (
+        market.status,
+        market.results,
+        market.score,
+        market.half_time,
+        market.starting_prices,
+        market.abandoned,
+    )
 
 
 def open_market(

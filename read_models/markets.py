@@ -28,6 +28,7 @@ from domain.events import (
     Result,
     ResultDeclared,
     ResultRolledBack,
+    RunnerReinstated,
     RunnerWithdrawn,
     Score,
     Selection,
@@ -40,7 +41,7 @@ from domain.events import (
 )
 from read_models.db import Db, Page, decode_cursor, page_of, query
 from read_models.projection import (
-    PARTS,
+    ALTERATIONS,
     SETTLEMENTS,
     Batch,
     Change,
@@ -258,7 +259,7 @@ def _market(  # the columns of _SELECT
         _load(selections, list[Selection]) or [],
         _load(results, list[SelectionResult]) or [],
         _load(starting_prices, list[StartingPrice]) or [],
-        [_load(each, RunnerWithdrawn) for each in withdrawals],
+        _runners_out(withdrawals),
     )
     return Market(
         market_id,
@@ -280,15 +281,35 @@ def _market(  # the columns of _SELECT
     )
 
 
+def _runners_out(lines: list[str]) -> dict[str, RunnerOut]:
+    """Give who does not run, from the events that say who does not and who does after all."""
+    out: dict[str, RunnerOut] = {}
+    for line in lines:
+        runner = msgspec.json.decode(line, type=_Runner)
+        if runner.at is None:
+            del out[runner.selection_id]
+        else:
+            out[runner.selection_id] = RunnerOut(runner.at, runner.odds, runner.factor)
+    return out
+
+
+class _Runner(Struct, frozen=True):
+    """What RunnerWithdrawn says, and RunnerReinstated, which has no time."""
+
+    selection_id: str
+    at: datetime | None = None
+    odds: Decimal | None = None
+    factor: Decimal | None = None
+
+
 def _selections(
     selections: list[Selection],
     results: list[SelectionResult],
     starting_prices: list[StartingPrice],
-    withdrawals: list[RunnerWithdrawn],
+    out: dict[str, RunnerOut],
 ) -> list[MarketSelection]:
     ended = {each.selection_id: each for each in results}
     prices = {each.selection_id: each.odds for each in starting_prices}
-    out = {each.selection_id: RunnerOut(each.at, each.odds, each.factor) for each in withdrawals}
     shown = []
     for each in selections:
         end = ended.get(each.selection_id)
@@ -362,11 +383,11 @@ _CHANGE = over(
     UPDATE markets m SET
         position = e.position, status = coalesce(e.status, m.status),
         limits = coalesce(e.limits::json, m.limits),
-        results = CASE WHEN e.ends IS NULL THEN m.results ELSE e.results::json END,
+        results = CASE WHEN e.ends IS NULL THEN coalesce(e.results::json, m.results) ELSE e.results::json END,
         score = CASE WHEN e.ends IS NULL THEN m.score ELSE e.score::json END,
         half_time = CASE WHEN e.ends IS NULL THEN m.half_time ELSE e.half_time::json END,
         abandoned = CASE WHEN e.ends IS NULL THEN m.abandoned ELSE e.abandoned END,
-        starting_prices = CASE WHEN e.ends IS NULL THEN m.starting_prices ELSE e.starting_prices::json END,
+        starting_prices = CASE WHEN e.ends = 'again' THEN e.starting_prices::json ELSE m.starting_prices END,
         withdrawals = m.withdrawals || string_to_array(e.withdrawals, E'\n'),
         result_position = coalesce(e.result_position::bigint, m.result_position),
         generation = coalesce(e.generation::bigint, m.generation),
@@ -413,6 +434,7 @@ _CHANGES: Final[tuple[type[Event], ...]] = (
     MarketLimitsChanged,
     ResultDeclared,
     RunnerWithdrawn,
+    RunnerReinstated,
     SettlementProgressed,
     SettlementCompleted,
 )
@@ -456,7 +478,8 @@ def _opened(recorded: Recorded, event: MarketOpened) -> tuple[Any, ...]:
 class _Changed(Struct):
     """What is new about a market, in the order of _CHANGE; None where nothing is.
 
-    `ends` is not None where another result stands, or none: then the five after it are what they say.
+    `ends` is not None where another result stands, or none: then the five after it are what they say, the starting prices
+    only if it is 'again'. Else `results` may change alone.
     """
 
     position: int = 0
@@ -495,8 +518,10 @@ def _changed(events: list[Recorded]) -> dict[UUID, _Changed]:
                 change.after = str(event.after)
             case SettlementCompleted():
                 change.settled_generation = str(event.generation)
-            case RunnerWithdrawn():
+            case RunnerWithdrawn() | RunnerReinstated():
                 _begin_generation(change, event.generation, recorded.position)
+                if isinstance(event, RunnerReinstated) and event.results is not None:
+                    change.results, change.status = _dump(event.results), "part_resulted"
                 line = msgspec.json.encode(event).decode()
                 change.withdrawals = "\n".join(filter(None, [change.withdrawals, line]))
             case ResultDeclared() | ResultRolledBack() | MarketAbandoned():
@@ -512,16 +537,17 @@ def _begin_generation(change: _Changed, generation: int, position: int) -> None:
 def _set_result(
     change: _Changed, event: ResultDeclared | ResultRolledBack | MarketAbandoned
 ) -> None:
-    change.ends = "yes"
-    change.results = change.score = change.half_time = None
-    change.abandoned = change.starting_prices = None
+    change.results = change.score = change.half_time = change.abandoned = None
+    if isinstance(event, MarketAbandoned):
+        change.ends = change.ends or "keeps prices"
+        change.results, change.abandoned = _dump(event.results), event.reason
+        return
+    change.ends, change.starting_prices = "again", None
     if isinstance(event, ResultDeclared):
         change.status = "part_resulted" if event.partial else "resulted"
         change.results, change.score = _dump(event.results), _dump(event.score)
         change.half_time = _dump(event.half_time)
         change.starting_prices = _dump(event.starting_prices) if event.starting_prices else None
-    elif isinstance(event, MarketAbandoned):
-        change.results, change.abandoned = _dump(event.results), event.reason
 
 
 def _totals(batch: Batch) -> list[list[Any]]:
@@ -552,6 +578,6 @@ PROJECTION = Projection(
     tables=("markets", "market_totals"),
     create=_CREATE,
     index=_INDEX,
-    follows=(MarketOpened, *_CHANGES, BetPlaced, *SETTLEMENTS, *PARTS),
+    follows=(MarketOpened, *_CHANGES, BetPlaced, *SETTLEMENTS, *ALTERATIONS),
     changes=_changes,
 )

@@ -35,6 +35,7 @@ from domain.commands import (
     PlaceBets,
     RecordArbitrages,
     RecordOdds,
+    ReinstateRunner,
     RejectWithdrawal,
     ResumeMarket,
     RollBackResult,
@@ -87,6 +88,7 @@ def decide(command: Command, ctx: Context) -> Answer:
             | DeclareResult()
             | RollBackResult()
             | WithdrawRunner()
+            | ReinstateRunner()
             | AbandonMarket()
             | VoidMarket()
         ):

@@ -17,6 +17,7 @@ from domain.commands import (
     DeclareResult,
     OpenMarket,
     RecordOdds,
+    ReinstateRunner,
     ResumeMarket,
     RollBackResult,
     ScoreBody,
@@ -112,6 +113,7 @@ MarketStep = (
     | DeclareResult
     | RollBackResult
     | WithdrawRunner
+    | ReinstateRunner
     | AbandonMarket
     | VoidMarket
 )
@@ -137,6 +139,9 @@ def change_market(
         case WithdrawRunner(selection_id=runner, at=at, odds=price, factor=factor):
             withdrawn = market.withdraw(runner, _past(at, ctx.now), price, factor)
             changed = ctx.book.record(market.market_id, withdrawn)
+        case ReinstateRunner():
+            reinstated = market.reinstate(command.selection_id, command.reason)
+            changed = ctx.book.record(market.market_id, reinstated)
         case AbandonMarket():
             changed = ctx.book.record(
                 market.market_id, market.abandon(command.reason, command.rule)

@@ -41,6 +41,7 @@ ROUTES: Final = [
     ("POST", f"/v1/markets/{X}/result", OPERATORS),
     ("DELETE", f"/v1/markets/{X}/result", OPERATORS),
     ("POST", f"/v1/markets/{X}/withdrawals", OPERATORS),
+    ("POST", f"/v1/markets/{X}/reinstatements", OPERATORS),
     ("POST", f"/v1/markets/{X}/abandon", OPERATORS),
     ("POST", f"/v1/markets/{X}/void", OPERATORS),
     ("POST", f"/v1/bets/{X}/void", OPERATORS),

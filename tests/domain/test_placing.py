@@ -213,7 +213,9 @@ def test_a_double_ends_by_its_legs(
     placed = place(markets, [leg(each) for each in markets], **DOUBLE)
     ended = outcome(placed, resulted(markets[0], first), resulted(markets[1], second))
     assert (ended.status, ended.return_minor) == (status, returned)
-    assert bet(placed).outcome(by_id(resulted(markets[0], first), markets[1])) is None
+    halfway = bet(placed).outcome(by_id(resulted(markets[0], first), markets[1]))
+    # A leg to win that is only placed has lost the double, whatever becomes of the other.
+    assert (halfway is None) == (first != "placed")
 
 
 @pytest.mark.parametrize(
@@ -348,6 +350,79 @@ def test_an_abandoned_market_voids_what_is_undecided_or_everything() -> None:
     assert (abandoned.status, abandoned.generation) == ("resulted", 2)
     with pytest.raises(ResultAlreadyDeclared):
         abandoned.abandon("fog", "void_undecided")
+
+
+def test_a_winner_at_a_starting_price_that_nobody_returned_is_void_when_its_race_is_abandoned() -> (
+    None
+):
+    market = race()
+    at_start, fixed = (place([market], [leg(market, odds)]) for odds in (None, "3"))
+    loser = place([market], [leg(market, None, "y")])
+    words: dict[str, Result] = {"x": "won", "y": "lost", "z": "lost"}
+    run = market.evolve(
+        market.declare(tuple(SelectionResult(*each) for each in words.items()), None)
+    )
+    assert bet(at_start).outcome(by_id(run)) is None
+    abandoned = run.evolve(run.abandon("no prices were returned", "void_undecided"))
+    assert (outcome(at_start, abandoned).status, outcome(at_start, abandoned).return_minor) == (
+        "void",
+        100,
+    )
+    assert outcome(fixed, abandoned).return_minor == 300
+    assert outcome(loser, abandoned).status == "lost"
+    prices = (StartingPrice("x", Decimal(5)),)
+    priced = abandoned.evolve(
+        abandoned.declare(tuple(run.results.values()), None, starting_prices=prices)
+    )
+    assert outcome(at_start, priced).return_minor == 500
+
+
+def test_a_race_whose_runners_all_have_results_and_prices_leaves_nothing_to_abandon() -> None:
+    market = race()
+    words = tuple(SelectionResult(each, "lost") for each in "xyz")
+    prices = tuple(StartingPrice(each, Decimal(5)) for each in "xyz")
+    run = market.evolve(market.declare(words, None, starting_prices=prices))
+    with pytest.raises(ResultAlreadyDeclared):
+        run.abandon("fog", "void_undecided")
+
+
+def test_a_runner_that_was_withdrawn_by_mistake_runs_after_all() -> None:
+    market = race()
+    placed = place([market], [leg(market, "3")])
+    out = market.evolve(market.withdraw("y", LATER, Decimal(3), None))
+    won = resulted(out, "won")
+    assert outcome(placed, won).return_minor == 240  # 30p of the winnings
+    back = won.evolve(won.reinstate("y", "the wrong number"))
+    assert (back.status, set(back.results)) == ("part_resulted", {"x"})
+    assert outcome(placed, back).return_minor == 300
+    with pytest.raises(MarketStateConflict):
+        back.reinstate("y", "again")
+    before = market.evolve(market.withdraw("y", NOW, None, None)).evolve(
+        out.reinstate("y", "the wrong number")
+    )
+    assert before.status == "open"
+    place([before], [leg(before, "3", "y")])
+
+
+def test_the_void_result_of_a_withdrawn_runner_goes_with_its_withdrawal() -> None:
+    market = race()
+    on_it = place([market], [leg(market, "3", "y")])
+    out = market.evolve(market.withdraw("y", LATER, None, None))
+    words = (SelectionResult("x", "won"), SelectionResult("z", "lost"))
+    run = out.evolve(out.declare(words, None))
+    assert (run.status, outcome(on_it, run).status) == ("resulted", "void")
+    back = run.evolve(run.reinstate("y", "the wrong number"))
+    assert (back.status, bet(on_it).outcome(by_id(back))) == ("part_resulted", None)
+    whole = back.evolve(back.declare((SelectionResult("y", "lost"),), None, partial=True))
+    assert (whole.status, outcome(on_it, whole).status) == ("resulted", "lost")
+
+
+def test_an_abandoned_race_keeps_what_it_made_void_of_a_runner_that_runs_after_all() -> None:
+    out = race()
+    out = out.evolve(out.withdraw("y", LATER, None, None))
+    abandoned = out.evolve(out.abandon("fog", "void_all"))
+    back = abandoned.evolve(abandoned.reinstate("y", "the wrong number"))
+    assert (back.status, back.results) == ("resulted", abandoned.results)
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ from domain.events import (
     Quote,
     ResultDeclared,
     ResultRolledBack,
+    RunnerReinstated,
     RunnerWithdrawn,
     Score,
     SelectionResult,
@@ -269,6 +270,7 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
         RunnerWithdrawn(
             selection_id="away", at=AT, generation=5, odds=Decimal("5.0"), factor=Decimal("12.5")
         ),
+        RunnerReinstated(selection_id="away", generation=7, reason="a slip", results=_results[:1]),
         MarketAbandoned(reason="fog", rule="void_undecided", results=_results, generation=6),
         ResultRolledBack(generation=4, reason="wrong match"),
         SettlementProgressed(

@@ -80,7 +80,8 @@ class Withdrawn:
 class MarketFacts:
     """A market, and what is known of its end now: words about selections, and a score for those that have none.
 
-    `places` and `divisor` are its each-way terms, `rule_4` the name of its table; times are whole numbers.
+    `places` and `divisor` are its each-way terms, `rule_4` the name of its table; times are whole numbers. `abandoned`:
+    nobody says any more what is not known now.
     """
 
     type: str
@@ -94,6 +95,7 @@ class MarketFacts:
     said: dict[str, Said] = field(default_factory=dict)
     starting: dict[str, Fraction] = field(default_factory=dict)
     withdrawn: list[Withdrawn] = field(default_factory=list)
+    abandoned: bool = False
 
     def endings(self, selection: str) -> tuple[Ending, Ending] | None:
         """How a stake to win and a stake on a place ended; None while that is not known."""
@@ -322,7 +324,8 @@ def leg_end(bet: BetFacts, leg: LegFacts, market: MarketFacts) -> LegEnd | None:
     odds = odds_of(bet, leg, market)
     if odds is None:
         if win.paid or (bet.each_way and place.paid):
-            return None
+            # No starting price was returned: who bet at it has his stake back.
+            return LegEnd(ONE, ONE, is_void=True, is_whole=False) if market.abandoned else None
         odds = ONE, ONE
     return LegEnd(
         win.multiplier(odds[0]),

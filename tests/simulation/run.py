@@ -18,7 +18,7 @@ from domain.refusals import Refusal
 from domain.withdrawal import Withdrawal
 from tests.application.desk import Log, a_desk, kill_writers, read_log
 from tests.simulation import oracle
-from tests.simulation.oracle import Outcome
+from tests.simulation.oracle import Balances, Outcome
 from tests.simulation.world import Answer, Step, World
 
 TOGETHER = 64
@@ -27,9 +27,12 @@ TOGETHER = 64
 EXPECTED_REFUSALS = {
     "account_overdrawn",
     "batch_refused",
+    "bet_state_conflict",
     "insufficient_funds",
+    "invalid_input",
     "market_not_open",
     "market_state_conflict",
+    "not_offered",
     "selection_not_in_market",
     "result_already_declared",
     "result_not_derivable",
@@ -155,7 +158,7 @@ class Run:
         accounts = {key: state for key, state in log.states.items() if isinstance(state, Account)}
         expected_balances = oracle.balances(self.world.cash, expected.values(), self.world.rates)
         assert {
-            account_id: (account.available_minor, account.in_play_minor)
+            account_id: Balances(account.available_minor, account.in_play_minor, account.bonus_minor)
             for account_id, account in accounts.items()
         } == expected_balances
         withdrawals = {k: s.status for k, s in log.states.items() if isinstance(s, Withdrawal)}
@@ -187,5 +190,5 @@ class Run:
 def ended(bet: Bet) -> Outcome:
     """Give how the ledger says that a bet stands, in the oracle's words."""
     if bet.settled is None:
-        return Outcome("open", bet.placed.total_stake_minor, 0)
-    return Outcome(bet.settled.status, 0, bet.settled.return_minor)
+        return Outcome("open", bet.standing.total_stake_minor, bet.cashed_return_minor)
+    return Outcome(bet.settled.status, 0, bet.settled.return_minor + bet.cashed_return_minor)

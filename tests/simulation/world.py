@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import islice
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -12,6 +13,7 @@ from uuid import UUID
 from domain.actors import SETTLER, Actor
 from domain.commands import (
     AbandonMarket,
+    CashOutBet,
     CloseMarket,
     Command,
     CompleteSettlement,
@@ -20,11 +22,13 @@ from domain.commands import (
     DeclareResult,
     Deposit,
     FixtureBody,
+    GrantBonus,
     LimitsBody,
     OpenAccount,
     OpenMarket,
     PlaceBet,
     PlaceBets,
+    ReinstateRunner,
     RejectWithdrawal,
     ResumeMarket,
     RollBackResult,
@@ -34,10 +38,12 @@ from domain.commands import (
     SettleBets,
     SuspendMarket,
     TermsBody,
+    VoidBet,
+    VoidMarket,
     Withdraw,
     WithdrawRunner,
 )
-from domain.events import AbandonRule, Leg, Result, StartingPrice
+from domain.events import AbandonRule, Leg, PriceSeen, Result, StartingPrice
 from tests.builders import ALICE, OPERATOR
 from tests.simulation import oracle
 from tests.simulation.offers import (
@@ -162,8 +168,10 @@ class World:
             return self.declare(self.random.choice(self.in_play))
         if pick < 0.20 and self.recent:
             return self.declare(self.random.choice(self.recent))
-        if pick < 0.215:
+        if pick < 0.212:
             return self.withdraw_runner()
+        if pick < 0.217:
+            return self.reinstate_runner()
         if pick < 0.225:
             return self.abandon(self.random.choice(self.recent or self.in_play))
         if pick < 0.24:
@@ -174,6 +182,14 @@ class World:
             return self.visit(self.random.choice(due))
         if pick < 0.49:
             return self.place_batch()
+        if pick < 0.51:
+            return self.grant_bonus()
+        if pick < 0.525 and self.bets:
+            return self.void_bet()
+        if pick < 0.53:
+            return self.void_market(self.random.choice(self.recent or self.in_play))
+        if pick < 0.58 and self.bets:
+            return self.cash_out()
         return self.place()
 
     # ---- accounts
@@ -208,6 +224,15 @@ class World:
             self.cash[account].deposited += amount
 
         return Step(Deposit(amount_minor=amount, method="card"), ALICE, account, learn)
+
+    def grant_bonus(self) -> Step:
+        account, amount = self.an_account(), self.random.randint(200, 2_000)
+
+        def learn(_: Answer) -> None:
+            self.cash[account].bonus += amount
+
+        command = GrantBonus(amount_minor=amount, reason="welcome")
+        return Step(command, OPERATOR, account, learn)
 
     def withdraw(self) -> Step:
         account, transfer = self.an_account(), self.an_id()
@@ -311,6 +336,7 @@ class World:
         starting = {each: self.odds() for each in market.offer.selections} if priced else {}
 
         def learn(_: Answer) -> None:
+            market.facts.abandoned = False
             market.facts.starting |= {each: Fraction(odds) for each, odds in starting.items()}
             if not partial:
                 market.facts.said, market.facts.score = {}, None
@@ -345,6 +371,7 @@ class World:
 
         def learn(_: Answer) -> None:
             market.facts.score, market.facts.said = deciding, {}
+            market.facts.abandoned = False
             self.has_changed(market_id)
 
         command = DeclareResult(
@@ -361,6 +388,7 @@ class World:
 
         def learn(_: Answer) -> None:
             market.facts.score, market.facts.said, market.facts.starting = None, {}, {}
+            market.facts.abandoned = False
             self.has_changed(market_id)
 
         return Step(RollBackResult(), OPERATOR, market_id, learn)
@@ -397,17 +425,51 @@ class World:
         )
         return Step(command, OPERATOR, market_id, learn)
 
+    def reinstate_runner(self) -> Step:
+        """Take a withdrawal back, and with it the void result of the runner, if it has one."""
+        out = [
+            (each, gone.selection)
+            for each in self.in_play + self.recent
+            for gone in self.markets[each].facts.withdrawn
+        ]
+        if not out:
+            return self.withdraw_runner()
+        market_id, selection = self.random.choice(out)
+        market = self.markets[market_id]
+
+        def learn(_: Answer) -> None:
+            facts = market.facts
+            facts.withdrawn = [each for each in facts.withdrawn if each.selection != selection]
+            if not facts.abandoned and facts.said.get(selection) == Said("void"):
+                del facts.said[selection]
+            self.has_changed(market_id, over=False)
+
+        command = ReinstateRunner(selection_id=selection, reason="a slip")
+        return Step(command, OPERATOR, market_id, learn)
+
     def abandon(self, market_id: UUID) -> Step:
         market = self.markets[market_id]
         rule: AbandonRule = self.random.choice(("void_undecided", "void_all"))
 
         def learn(_: Answer) -> None:
             for each in market.offer.selections:
-                if rule == "void_all" or market.facts.endings(each) is None:
+                is_known = each in market.facts.said or market.facts.score is not None
+                if rule == "void_all" or not is_known:
                     market.facts.said[each] = Said("void")
+            market.facts.abandoned = True
             self.has_changed(market_id)
 
         return Step(AbandonMarket(reason="fog", rule=rule), OPERATOR, market_id, learn)
+
+    def void_market(self, market_id: UUID) -> Step:
+        market = self.markets[market_id]
+
+        def learn(_: Answer) -> None:
+            market.facts.said = {each: Said("void") for each in market.offer.selections}
+            market.facts.abandoned = True
+            self.has_changed(market_id)
+
+        return Step(VoidMarket(reason="wrong names"), OPERATOR, market_id, learn)
 
     def has_changed(self, market_id: UUID, *, over: bool = True) -> None:
         """What a market's bets are settled by is other now: they have to be visited anew."""
@@ -452,7 +514,8 @@ class World:
         account, stake = self.an_account(), self.random.randint(1, 600)
         if len(legs) > 2:
             stake = self.random.randint(1, 30)
-        best_odds = offer.side == "back" and self.random.random() < 0.2
+        free = offer.side == "back" and self.random.random() < 0.1
+        best_odds = offer.side == "back" and not free and self.random.random() < 0.2
         command = PlaceBet(
             bet_id=self.an_id(),
             account_id=account,
@@ -462,6 +525,7 @@ class World:
             stake_minor=stake if offer.side == "back" else stake + 200,
             each_way=offer.each_way and offer.kind != "each_way",
             best_odds=best_odds,
+            free=free,
         )
         facts = BetFacts(
             account,
@@ -479,6 +543,7 @@ class World:
             each_way=offer.each_way,
             best_odds=best_odds,
             placed_at=self.time,
+            free=free,
         )
         return command, facts
 
@@ -508,6 +573,61 @@ class World:
         atomic = self.random.random() < 0.3
         command = PlaceBets(bets=[command for command, _ in drawn], atomic=atomic)
         return Step(command, ALICE, None, learn)
+
+    def a_late_bet(self, *, offered: bool = False) -> UUID:
+        """One of the last bets, most of which are open; of those that the desk would cash out, if there are any."""
+        late = list(islice(reversed(self.bets), 150))
+        good = [each for each in late if offered and self.is_cashed_out(self.bets[each])]
+        return self.random.choice(good or late)
+
+    def is_cashed_out(self, bet: BetFacts) -> bool:
+        return (
+            bet.kind in ("single", "accumulator")
+            and bet.side == "back"
+            and not (bet.each_way or bet.best_odds or bet.free or bet.account in self.rates)
+            and all(leg.odds is not None for leg in bet.legs)
+            and any(leg.market in self.in_play for leg in bet.legs)
+        )
+
+    def void_bet(self) -> Step:
+        bet_id = self.a_late_bet()
+
+        def learn(answer: Answer) -> None:
+            self.bets[bet_id].voided = True
+            assert (answer["status"], answer["return_minor"]) == (
+                "void",
+                oracle.stake_of(self.bets[bet_id]),
+            )
+
+        return Step(VoidBet(reason="palpable error"), OPERATOR, bet_id, learn)
+
+    def cash_out(self) -> Step:
+        """Take whatever is offered for a bet, at odds of now that have nothing to do with those taken."""
+        bet_id = self.a_late_bet(offered=self.random.random() < 0.9)
+        bet = self.bets[bet_id]
+        now = {(leg.market, leg.selection): self.odds() for leg in bet.legs}
+        margin = self.random.choice((Decimal(0), Decimal("0.05")))
+        shares = (None, Decimal(1), Decimal(self.random.randint(1, 999)) / 1_000)
+        share = self.random.choice(shares)
+        command = CashOutBet(
+            offer_minor=1,
+            share=share,
+            margin=margin,
+            prices=tuple(
+                PriceSeen(market_id, selection, "x", odds, self.clock())
+                for (market_id, selection), odds in now.items()
+            ),
+        )
+
+        def learn(answer: Answer) -> None:
+            left = oracle.stake_of(bet) - bet.cashed_stake
+            part = left if share is None else oracle.minor(left * Fraction(share))
+            odds = {key: Fraction(each) for key, each in now.items()}
+            offer = oracle.cash_out_offer(bet, self.facts, odds, Fraction(margin), part)
+            assert answer["return_minor"] == offer, (bet, self.facts, odds, command, answer, offer)
+            bet.cashed.append((part, offer))
+
+        return Step(command, ALICE, bet_id, learn)
 
     # ---- settlement
 
