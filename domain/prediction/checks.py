@@ -18,7 +18,7 @@ SUM_TOLERANCE: Final = 1e-6
 
 def to_floats(values: ArrayLike, field: str, *, dimensions: int | None = None) -> Floats:
     """Give finite numbers as an array; refuses text, ragged lists, NaN, infinity and another number of dimensions."""
-    floats = _to_array(values, field).astype(np.float64)
+    floats = to_array(values, field).astype(np.float64)
     if dimensions is not None and floats.ndim != dimensions:
         raise InvalidInput(
             f"{field} must have {dimensions} dimensions, not {floats.ndim}", field=field
@@ -30,7 +30,7 @@ def to_floats(values: ArrayLike, field: str, *, dimensions: int | None = None) -
 
 def to_indices(values: ArrayLike, field: str, size: int, *, dimensions: int = 1) -> Ints:
     """Give whole numbers from 0 up to, and not including, `size`."""
-    array = _to_array(values, field)
+    array = to_array(values, field)
     if array.ndim != dimensions:
         raise InvalidInput(
             f"{field} must have {dimensions} dimensions, not {array.ndim}", field=field
@@ -62,7 +62,8 @@ def check_number(value: float, field: str, low: float, high: float) -> None:
         raise InvalidInput(f"{field} lies from {low:g} to {high:g}", field=field)
 
 
-def _to_array(values: ArrayLike, field: str) -> NDArray[Any]:
+def to_array(values: ArrayLike, field: str) -> NDArray[Any]:
+    """Give truths or numbers as an array, NaN and infinity included; refuses text and ragged lists."""
     try:
         array = np.asarray(values)
     except ValueError as error:

@@ -112,7 +112,7 @@ def _newton(table: GoalsTable, pooling: Pooling, vector: Floats, scales: Scales)
         move = np.linalg.solve(factor.T, np.linalg.solve(factor, gradient))
         gain = float(gradient @ move)
         if gain < _CLOSE:
-            spread: Floats = np.linalg.inv(factor).T
+            spread = np.linalg.inv(factor).T.astype(np.float64)
             return GoalsFit(vector, spread, scales, value, step)
         for halving in range(_HALVINGS_MAX):
             tried = vector + move * 0.5**halving
@@ -130,10 +130,11 @@ def _factor(curvature: Floats) -> Floats:
     ridge = 0.0
     for _ in range(_HALVINGS_MAX):
         try:
-            factor: Floats = np.linalg.cholesky(curvature + ridge * np.eye(len(curvature)))
-            return factor
+            factor = np.linalg.cholesky(curvature + ridge * np.eye(len(curvature)))
         except np.linalg.LinAlgError:
             ridge = max(10 * ridge, _RIDGE * float(np.abs(curvature).max()))
+        else:
+            return factor.astype(np.float64)
     raise FitFailed("the log posterior has no finite curvature")
 
 
