@@ -26,6 +26,7 @@ from api import (
     odds,
     problems,
     reports,
+    repricing,
     solve,
 )
 from api.auth import Tokens, check_request
@@ -78,6 +79,7 @@ def create_app(start: Start, secret: str, *, trace_ratio: float) -> tuple[Front,
                     *markets.ROUTES,
                     *odds.ROUTES,
                     *reports.ROUTES,
+                    *repricing.ROUTES,
                     *solve.ROUTES,
                 ],
                 security=[{"bearer": []}],

@@ -87,6 +87,23 @@ class BetCashedOut(Struct, frozen=True, gc=False):
     open_stake_minor: int
 
 
+class BetRepricing(Struct, frozen=True, gc=False):
+    """A repricing of a bet was proposed, approved or rejected; money in minor units of the bet's currency.
+
+    `return_minor` is what a settled bet returns now, and `difference_minor` what it returns more, or less, than before.
+    """
+
+    bet_id: UUID
+    repricing_id: UUID
+    repricing: str
+    status: str
+    odds_before: Decimal
+    odds: Decimal
+    return_minor: int | None
+    difference_minor: int
+    position: int
+
+
 class CashOutOffer(Struct, frozen=True, gc=False):
     """What cashing `stake_minor` of a bet out pays now; `margin` is the share of its worth that the book keeps.
 
@@ -160,6 +177,7 @@ Answer = (
     | BetAccepted
     | BetChanged
     | BetCashedOut
+    | BetRepricing
     | CashOutOffer
     | BatchDone
     | SnapshotsTaken

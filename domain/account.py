@@ -20,6 +20,7 @@ from domain.events import (
     FundsReleased,
     FundsReserved,
     StakeReopened,
+    StakeRepriced,
     StakeReserved,
     StakeResettled,
     StakeSettled,
@@ -46,6 +47,7 @@ AccountEvent = (
     | StakeSettled
     | StakeResettled
     | StakeReopened
+    | StakeRepriced
     | CommissionCharged
     | BonusGranted
     | FreeStakeReserved
@@ -150,6 +152,14 @@ class Account(Struct, frozen=True, gc=False):
             currency=self.currency,
         )
 
+    def reprice_stake(self, bet_id: UUID, difference_minor: int) -> StakeRepriced:
+        """Let an open bet return more or less than it could."""
+        if difference_minor > 0:
+            self._check_room(difference_minor)
+        return StakeRepriced(
+            bet_id=bet_id, difference_minor=difference_minor, currency=self.currency
+        )
+
     def change_limits(self, limits: AccountLimits) -> AccountLimitsChanged | None:
         """Set the account's limits, and lift those that are not named; None when they are so already.
 
@@ -245,6 +255,12 @@ class Account(Struct, frozen=True, gc=False):
                     in_play_minor=in_play + event.stake_minor,
                     promised_minor=self.promised_minor + event.potential_return_minor,
                     bonus_minor=self.bonus_minor - event.bonus_minor,
+                )
+            case StakeRepriced():
+                return replace(
+                    self,
+                    version=version,
+                    promised_minor=self.promised_minor + event.difference_minor,
                 )
             case BonusGranted():
                 return replace(

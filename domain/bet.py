@@ -1,6 +1,7 @@
 """A bet: what was staked on which legs at which odds, and how it ended."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Literal, Self, assert_never
 from uuid import UUID
 
@@ -13,10 +14,13 @@ from domain.events import (
     BetPartsVoided,
     BetPlaced,
     BetReopened,
+    BetRepriced,
     BetResettled,
     BetSettled,
     CashOut,
     Leg,
+    RepricingProposed,
+    RepricingRejected,
     SelectionResult,
     StakeReopened,
     StakeResettled,
@@ -31,7 +35,17 @@ from domain.refusals import BetStateConflict, LimitExceeded
 from domain.returns import bet_outcome
 from domain.settlement import Outcome, settle_single
 
-BetEvent = BetPlaced | BetSettled | BetPartCashedOut | BetPartsVoided | BetResettled | BetReopened
+BetEvent = (
+    BetPlaced
+    | BetSettled
+    | BetPartCashedOut
+    | BetPartsVoided
+    | RepricingProposed
+    | RepricingRejected
+    | BetRepriced
+    | BetResettled
+    | BetReopened
+)
 BetStatus = Literal["open", "won", "lost", "void", "part_won", "cashed_out"]
 BetChange = BetSettled | BetResettled | BetReopened
 StakeChange = StakeSettled | StakeResettled | StakeReopened
@@ -40,9 +54,9 @@ StakeChange = StakeSettled | StakeResettled | StakeReopened
 class Bet(Struct, frozen=True):
     """State of a bet: what was `placed`, and how it ended as far as its stream says (`settled`).
 
-    `standing` is the bet as it stands, without the parts that were cashed out: `placed` itself for nearly all bets. Those
-    parts returned `cashed_return_minor` of `cashed_stake_minor`; `settled` tells of the rest. `is_voided`: an operator
-    made it void, and void it stays.
+    `standing` is the bet as it stands, with corrected odds and without the parts that were cashed out: `placed` itself
+    for nearly all bets. Those parts returned `cashed_return_minor` of `cashed_stake_minor`; `settled` tells of the rest.
+    `is_voided`: an operator made it void, and void it stays. `repricing` waits for its approval.
     """
 
     bet_id: UUID
@@ -53,11 +67,17 @@ class Bet(Struct, frozen=True):
     is_voided: bool = False
     cashed_stake_minor: int = 0
     cashed_return_minor: int = 0
+    repricing: RepricingProposed | None = None
 
     @property
     def status(self) -> BetStatus:
         """Name how the bet stands."""
         return self.settled.status if self.settled else "open"
+
+    @property
+    def return_minor(self) -> int | None:
+        """What the bet returns, the parts that were cashed out included; None while it is open."""
+        return self.settled.return_minor + self.cashed_return_minor if self.settled else None
 
     def touches(self, market_id: UUID) -> bool:
         """Tell whether a leg of the bet is on this market."""
@@ -66,7 +86,7 @@ class Bet(Struct, frozen=True):
     def outcome(self, markets: Mapping[UUID, Market]) -> Outcome | None:
         """Tell how the bet ends by what the markets of its legs say now; None while that is undecided.
 
-        A function of the bet as it was placed, cashed out or made void, and of the markets as they stand: what was
+        A function of the bet as it was placed, repriced, cashed out or made void, and of the markets as they stand: what was
         settled before plays no part.
         """
         if self.is_voided:
@@ -225,10 +245,26 @@ class Bet(Struct, frozen=True):
             case BetPartsVoided():
                 returned = self.cashed_return_minor + event.difference_minor
                 return replace(self, version=self.version + 1, cashed_return_minor=returned)
+            case RepricingProposed():
+                return replace(self, version=self.version + 1, repricing=event)
+            case RepricingRejected():
+                return replace(self, version=self.version + 1, repricing=None)
+            case BetRepriced():
+                standing = replace(
+                    self.standing,
+                    legs=with_odds(self.standing.legs, event.market_id, event.odds),
+                    potential_return_minor=event.potential_return_minor,
+                )
+                return replace(self, version=self.version + 1, standing=standing, repricing=None)
             case BetPlaced():
                 raise ValueError("a bet is placed once")
             case _:
                 assert_never(event)
+
+
+def with_odds(legs: Sequence[Leg], market_id: UUID, odds: Decimal) -> tuple[Leg, ...]:
+    """Give the legs with other odds on this market."""
+    return tuple(replace(leg, odds=odds) if leg.market_id == market_id else leg for leg in legs)
 
 
 def _without(standing: BetPlaced, part: BetPartCashedOut) -> BetPlaced:

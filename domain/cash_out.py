@@ -151,6 +151,8 @@ def check_offered(bet: Bet, account: Account) -> None:
     placed = bet.placed
     if bet.status != "open":
         raise BetStateConflict(f"the bet is {bet.status}")
+    if bet.repricing is not None:
+        raise BetStateConflict("the odds of the bet are under review")
     if (
         placed.kind not in KINDS
         or placed.side != "back"

@@ -312,6 +312,31 @@ class VoidBet(Command, frozen=True, kw_only=True):
     reason: Text
 
 
+class ProposeRepricing(Command, frozen=True, kw_only=True):
+    """Say that the odds of the target bet's leg on this selection were a palpable error, and what they should be.
+
+    `market_id` tells which leg, where several are on a selection of that name. Somebody else must approve.
+    """
+
+    selection_id: Slug
+    odds: Decimal
+    reason: Text
+    market_id: UUID | None = None
+
+
+class ApproveRepricing(Command, frozen=True, kw_only=True):
+    """Correct the target bet's odds as it was proposed; whoever proposed it may not."""
+
+    repricing_id: UUID
+
+
+class RejectRepricing(Command, frozen=True, kw_only=True):
+    """Leave the target bet's odds as they are; whoever proposed otherwise may not say so."""
+
+    repricing_id: UUID
+    reason: Text | None = None
+
+
 class OfferCashOut(Command, frozen=True, kw_only=True):
     """Ask what cashing a share of the target bet's open stake out, or all of it, would pay at these prices.
 

@@ -366,6 +366,15 @@ class StakeReopened(Event, frozen=True, kw_only=True, omit_defaults=True):
     bonus_minor: int = 0
 
 
+class StakeRepriced(Event, frozen=True, kw_only=True):
+    """An open bet can return `difference_minor` more, or less, by its corrected odds. No money moves."""
+
+    topic = "account.stake_repriced"
+    bet_id: UUID
+    difference_minor: int
+    currency: str
+
+
 class BonusGranted(Event, frozen=True, kw_only=True):
     """The account may stake this much for free. No money moves: a bonus becomes money when a free bet wins."""
 
@@ -509,6 +518,52 @@ class BetResettled(Event, frozen=True, kw_only=True, omit_defaults=True):
     difference_minor: int
     currency: str
     reason: str | None = None
+
+
+class RepricingProposed(Event, frozen=True, kw_only=True):
+    """An operator says that a leg's odds were a palpable error; nothing changes until another one approves."""
+
+    topic = "bet.repricing_proposed"
+    account_id: UUID
+    repricing_id: UUID
+    market_id: UUID
+    selection_id: str
+    odds_before: Decimal
+    odds: Decimal
+    reason: str
+    proposer: str
+
+
+class RepricingRejected(Event, frozen=True, kw_only=True):
+    """A proposed repricing was not approved: the bet stays as it was."""
+
+    topic = "bet.repricing_rejected"
+    account_id: UUID
+    repricing_id: UUID
+    proposer: str
+    rejecter: str
+    reason: str | None = None
+
+
+class BetRepriced(Event, frozen=True, kw_only=True):
+    """A leg has other odds than were taken, as `proposer` said and `approver` agreed.
+
+    A bet that `is_settled` is settled again by what follows; the rest of an open one can return another amount.
+    """
+
+    topic = "bet.repriced"
+    account_id: UUID
+    repricing_id: UUID
+    market_id: UUID
+    selection_id: str
+    odds_before: Decimal
+    odds: Decimal
+    potential_return_before_minor: int
+    potential_return_minor: int
+    is_settled: bool
+    reason: str
+    proposer: str
+    approver: str
 
 
 class BetReopened(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -741,6 +796,7 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     StakeSettled,
     StakeResettled,
     StakeReopened,
+    StakeRepriced,
     BonusGranted,
     FreeStakeReserved,
     CommissionCharged,
@@ -751,6 +807,9 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     BetSettled,
     BetPartCashedOut,
     BetPartsVoided,
+    RepricingProposed,
+    RepricingRejected,
+    BetRepriced,
     BetResettled,
     BetReopened,
     MarketOpened,

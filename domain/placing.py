@@ -79,6 +79,14 @@ def place_bet(
     )
 
 
+def potential_return_minor(placed: BetPlaced, markets: Mapping[UUID, Market]) -> int:
+    """Give what a back bet can return at the odds that it has."""
+    each_way = placed.each_way or placed.kind == "each_way"
+    return _back(
+        placed.kind, placed.legs, markets, placed.stake_minor, each_way=each_way, free=placed.free
+    )
+
+
 def staked_minor(placed: BetPlaced) -> int:
     """Give the stakes of all lines of a back bet together, money or bonus."""
     lines = line_count(placed.kind, len(placed.legs))

@@ -83,6 +83,14 @@ class BetNotFound(NotFound):
     """There is no such bet, or it is not yours."""
 
 
+class RepricingNotFound(NotFound):
+    """No such repricing of this bet waits for its approval."""
+
+
+class SecondApproverNeeded(Forbidden):
+    """Whoever proposed this does not decide about it: somebody else must."""
+
+
 class Conflict(Refusal):
     """The request conflicts with what has already happened."""
 

@@ -15,7 +15,6 @@ from domain.bet import BetChange, BetStatus
 from domain.events import (
     AccountOpened,
     BetKind,
-    BetPartsVoided,
     BetPlaced,
     BetReopened,
     Leg,
@@ -24,15 +23,15 @@ from domain.events import (
     SelectionResult,
     Side,
 )
-from read_models import closing
+from read_models import bet_alterations, closing
+from read_models.bet_alterations import BetPart, Repricing
 from read_models.closing import LegTaken
 from read_models.db import Db, Page, decode_cursor, page_of, query
 from read_models.projection import (
-    PARTS,
+    ALTERATIONS,
     SETTLEMENTS,
     Batch,
     Change,
-    PartChange,
     Projection,
     columns,
     over,
@@ -58,21 +57,12 @@ class BetLeg(Struct, frozen=True):
     clv_fair: Decimal | None = None
 
 
-class BetPart(Struct, frozen=True):
-    """A part of a bet's stake that was cashed out, for `return_minor`."""
-
-    stake_minor: int
-    return_minor: int
-    at: datetime
-    position: int
-
-
 class Bet(Struct, frozen=True):
     """A bet; money in minor units of `currency`, `position` of its placing.
 
     `open_stake_minor` is what is still in play of an open bet, and `potential_return_minor` what that can return; once it
     is settled, `return_minor` includes what its `parts` were cashed out for, and a void bet takes that back. `status` is of
-    what was left.
+    what was left. Its legs have the odds that approved `repricings` gave them.
     """
 
     bet_id: UUID
@@ -95,13 +85,14 @@ class Bet(Struct, frozen=True):
     free: bool = False
     open_stake_minor: int = 0
     parts: list[BetPart] = []
+    repricings: list[Repricing] = []
 
 
 _SELECT = """
 SELECT b.bet_id, b.account_id, b.owner, b.kind, b.side, b.market_id, b.selection_id, b.odds, b.further_legs::text,
        b.results, b.stake_minor, b.total_stake_minor, b.potential_return_minor, b.currency, b.status,
        b.return_minor + coalesce(b.cashed_return_minor, 0),
-       b.placed_at, b.settled_at, b.position, b.options, b.cashed_stake_minor, b.parts::text
+       b.placed_at, b.settled_at, b.position, b.options, b.cashed_stake_minor, b.parts::text, b.repricings::text
 FROM bets b"""
 
 
@@ -266,7 +257,7 @@ def _bet(  # the columns of _SELECT
         BetLeg(leg.market_id, leg.selection_id, leg.odds, result)
         for leg, result in zip(legs, decided, strict=True)
     ]
-    *figures, options, cashed_stake, parts = rest
+    *figures, options, cashed_stake, parts, repricings = rest
     set_options = (options or "").split()
     flags = [each in set_options for each in ("each_way", "best_odds", "free")]
     bet = Bet(bet_id, account_id, owner, kind, side, shown, *figures, *flags)
@@ -275,6 +266,11 @@ def _bet(  # the columns of _SELECT
         bet = replace(bet, open_stake_minor=left)
     if parts:
         bet = replace(bet, parts=msgspec.json.decode(parts, type=list[BetPart]))
+    if repricings:
+        shown_repricings = bet_alterations.repricings_of(repricings)
+        by_market = bet_alterations.corrected_odds(shown_repricings)
+        corrected = [replace(leg, odds=by_market.get(leg.market_id, leg.odds)) for leg in bet.legs]
+        bet = replace(bet, legs=corrected, repricings=shown_repricings)
     return bet
 
 
@@ -289,7 +285,8 @@ CREATE TABLE bets (
     currency text NOT NULL, status text NOT NULL, return_minor bigint,
     placed_at timestamptz NOT NULL, settled_at timestamptz, position bigint NOT NULL, options text,
     settled_position bigint,
-    cashed_stake_minor bigint, cashed_return_minor bigint, cashed_at timestamptz, parts jsonb
+    cashed_stake_minor bigint, cashed_return_minor bigint, cashed_at timestamptz, parts jsonb,
+    repricings jsonb
 ) WITH (fillfactor = 85);
 CREATE TABLE bets_further_legs (
     market_id uuid NOT NULL, position bigint NOT NULL, bet_id uuid NOT NULL,
@@ -328,15 +325,6 @@ _SETTLE = over(
     FROM {} AS e(bet_id, status, returned, at, results, position) WHERE b.bet_id = e.bet_id""",
     *("uuid", "text", "text", "text", "text", "bigint"),
 )
-_PART = over(
-    """
-    UPDATE bets b SET cashed_stake_minor = coalesce(b.cashed_stake_minor, 0) + e.stake,
-                      cashed_return_minor = coalesce(b.cashed_return_minor, 0) + e.returned,
-                      potential_return_minor = b.potential_return_minor - e.potential, cashed_at = e.at,
-                      parts = coalesce(b.parts, '[]') || e.parts::jsonb
-    FROM {} AS e(bet_id, stake, returned, potential, at, parts) WHERE b.bet_id = e.bet_id""",
-    *("uuid", "bigint", "bigint", "bigint", "timestamptz", "text"),
-)
 
 
 def _changes(batch: Batch) -> Iterable[Change]:
@@ -352,27 +340,7 @@ def _changes(batch: Batch) -> Iterable[Change]:
     if batch.settled:
         last = {recorded.stream_id.int: (recorded, event) for recorded, event, _ in batch.settled}
         yield _SETTLE, columns([_settled(*each) for each in last.values()])
-    if batch.parts:
-        yield _PART, columns(_cashed(batch.parts))
-
-
-def _cashed(parts: Iterable[tuple[Recorded, PartChange, BetPlaced]]) -> list[tuple[Any, ...]]:
-    """Give a row a bet: what its parts in this batch add up to."""
-    rows: dict[UUID, tuple[list[int], list[BetPart], datetime]] = {}
-    for recorded, event, _ in parts:
-        figures, shown, _ = rows.get(recorded.stream_id, ([0, 0, 0], [], recorded.at))
-        rows[recorded.stream_id] = figures, shown, recorded.at
-        if isinstance(event, BetPartsVoided):
-            figures[1] += event.difference_minor
-            continue
-        figures[0] += event.stake_minor
-        figures[1] += event.return_minor
-        figures[2] += event.potential_return_minor
-        shown.append(BetPart(event.stake_minor, event.return_minor, recorded.at, recorded.position))
-    return [
-        (bet_id, *figures, at, msgspec.json.encode(shown).decode())
-        for bet_id, (figures, shown, at) in rows.items()
-    ]
+    yield from bet_alterations.changes(batch)
 
 
 def _place(batch: Batch) -> Iterable[Change]:
@@ -440,7 +408,7 @@ PROJECTION = Projection(
     tables=("bets", "bets_further_legs", "bets_accounts"),
     create=_CREATE,
     index=_INDEX,
-    follows=(BetPlaced, *SETTLEMENTS, *PARTS),
+    follows=(BetPlaced, *SETTLEMENTS, *ALTERATIONS, *bet_alterations.REPRICINGS),
     glances_at=(AccountOpened,),
     changes=_changes,
 )

@@ -10,7 +10,7 @@ from msgspec import Struct
 from domain.events import BetPlaced
 from read_models.db import Db, Page, decode_cursor, page_of, query
 from read_models.projection import (
-    PARTS,
+    ALTERATIONS,
     SETTLEMENTS,
     Batch,
     Change,
@@ -130,6 +130,6 @@ PROJECTION = Projection(
     name="betting_totals",
     tables=("betting_totals",),
     create=_CREATE,
-    follows=(BetPlaced, *SETTLEMENTS, *PARTS),
+    follows=(BetPlaced, *SETTLEMENTS, *ALTERATIONS),
     changes=_changes,
 )

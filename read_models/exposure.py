@@ -24,7 +24,7 @@ from domain.outcomes import Proposition
 from read_models import markets, prices
 from read_models.db import Db, query
 from read_models.projection import (
-    PARTS,
+    ALTERATIONS,
     SETTLEMENTS,
     Batch,
     Change,
@@ -307,6 +307,6 @@ PROJECTION = Projection(
     name="exposure",
     tables=("exposure",),
     create=_CREATE,
-    follows=(BetPlaced, *SETTLEMENTS, *PARTS),
+    follows=(BetPlaced, *SETTLEMENTS, *ALTERATIONS),
     changes=_changes,
 )

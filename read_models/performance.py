@@ -14,11 +14,28 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.bet import BetStatus
-from domain.events import BetPartsVoided, BetPlaced, BetReopened, BetSettled, MarketOpened, Recorded
+from domain.events import (
+    BetPartCashedOut,
+    BetPartsVoided,
+    BetPlaced,
+    BetReopened,
+    BetRepriced,
+    BetSettled,
+    MarketOpened,
+    Recorded,
+)
 from domain.refusals import InvalidInput
 from read_models.closing import NAME
 from read_models.db import Db, Page, decode_cursor, page_of, query
-from read_models.projection import PARTS, SETTLEMENTS, Batch, Change, Projection, columns, over
+from read_models.projection import (
+    ALTERATIONS,
+    SETTLEMENTS,
+    Batch,
+    Change,
+    Projection,
+    columns,
+    over,
+)
 
 Dimension = Literal[
     "account", "owner", "sport", "competition", "market_type", "bookmaker", "kind", "day"
@@ -48,7 +65,7 @@ class Performance(Struct, frozen=True, rename={"yield_": "yield"}):
     with one leg: of the odds taken, and of the closing-line value as read_models.closing.LegClosing has it, over the
     `clv_bets` and `clv_fair_bets` whose selection has such a closing price. Rates are exact until they are rounded to
     6 decimals, halves to even; None where there is nothing to divide by. A part that is cashed out adds turnover and
-    return on its day; the bet counts when the rest is settled.
+    return on its day; the bet counts when the rest is settled. Odds that were corrected count as corrected.
     """
 
     currency: str
@@ -251,9 +268,9 @@ _IN_WHOLE: Final = 10**18
 
 
 def _changes(batch: Batch) -> Iterable[Change]:
-    if not batch.settled and not batch.parts:
+    if not batch.settled and not batch.alterations:
         return
-    bets = (bet for _, _, bet in (*batch.settled, *batch.parts))
+    bets = (bet for _, _, bet in (*batch.settled, *batch.alterations))
     markets = {bet.legs[0].market_id.int: bet.legs[0].market_id for bet in bets}
     opened = batch.first_events(MarketOpened, markets)
     before = batch.statuses_before_corrections
@@ -269,13 +286,18 @@ def _changes(batch: Batch) -> Iterable[Change]:
             row = rows[key] = (_names(recorded.at.date(), bet, opened[market]), [0] * 11)
         return row[1]
 
-    for recorded, part, bet in batch.parts:
+    for recorded, altered, bet in batch.alterations:
         figures = figures_of(recorded, bet)
-        if isinstance(part, BetPartsVoided):
-            figures[_RETURN] += part.difference_minor
-        else:
-            figures[_TURNOVER] += part.stake_minor
-            figures[_RETURN] += part.return_minor
+        match altered:
+            case BetPartCashedOut():
+                figures[_TURNOVER] += altered.stake_minor
+                figures[_RETURN] += altered.return_minor
+            case BetPartsVoided():
+                figures[_RETURN] += altered.difference_minor
+            case BetRepriced() if altered.is_settled and len(bet.legs) == 1:
+                figures[_ODDS] += int((altered.odds - altered.odds_before) * 1000)
+            case _:
+                continue
     for recorded, event, bet in batch.settled:
         leg = bet.legs[0]
         figures = figures_of(recorded, bet)
@@ -291,8 +313,9 @@ def _changes(batch: Batch) -> Iterable[Change]:
         figures[0] += sign
         figures[_TURNOVER] += sign * event.stake_minor
         figures[_RETURN] += sign * event.return_minor
-        if len(bet.legs) == 1 and leg.odds is not None:
-            milli = int(leg.odds * 1000)
+        odds = leg.odds if event.standing is None else event.standing.odds[0]
+        if len(bet.legs) == 1 and odds is not None:
+            milli = int(odds * 1000)
             figures[_SINGLES] += sign
             figures[_ODDS] += sign * milli
             if bet.side == "lay":
@@ -314,6 +337,6 @@ PROJECTION = Projection(
     tables=("performance",),
     create=_CREATE,
     index=_INDEX,
-    follows=(*SETTLEMENTS, *PARTS),
+    follows=(*SETTLEMENTS, *ALTERATIONS),
     changes=_changes,
 )

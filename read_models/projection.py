@@ -23,6 +23,7 @@ from domain.events import (
     BetPartsVoided,
     BetPlaced,
     BetReopened,
+    BetRepriced,
     BetResettled,
     BetSettled,
     BonusGranted,
@@ -36,6 +37,7 @@ from domain.events import (
     MarketOpened,
     Recorded,
     StakeReopened,
+    StakeRepriced,
     StakeReserved,
     StakeResettled,
     StakeSettled,
@@ -58,6 +60,7 @@ ACCOUNT_EVENTS: tuple[type[Event], ...] = (
     StakeSettled,
     StakeResettled,
     StakeReopened,
+    StakeRepriced,
     CommissionCharged,
     BonusGranted,
     FreeStakeReserved,
@@ -67,10 +70,10 @@ ACCOUNT_EVENTS: tuple[type[Event], ...] = (
 SETTLEMENTS: tuple[type[Event], ...] = (BetSettled, BetResettled, BetReopened)
 """What settlement does to a bet."""
 
-PARTS: tuple[type[Event], ...] = (BetPartCashedOut, BetPartsVoided)
-"""What is done to the parts of a bet that are cashed out before the rest is settled."""
+ALTERATIONS: tuple[type[Event], ...] = (BetPartCashedOut, BetPartsVoided, BetRepriced)
+"""What changes a bet beside its settlement: parts that are cashed out, odds that are corrected."""
 
-PartChange = BetPartCashedOut | BetPartsVoided
+Alteration = BetPartCashedOut | BetPartsVoided | BetRepriced
 
 
 class Statement(Struct, frozen=True):
@@ -176,13 +179,13 @@ class Batch:
         return [(r, cast("BetChange", r.event), placed[r.stream_id.int]) for r in settled]
 
     @cached_property
-    def parts(self) -> list[tuple[Recorded, PartChange, BetPlaced]]:
-        """What is done to parts of bets in this batch, each with what was placed."""
-        parts = self.of(*PARTS)
-        if not parts:
+    def alterations(self) -> list[tuple[Recorded, Alteration, BetPlaced]]:
+        """What changes bets in this batch beside their settlement, each with what was placed."""
+        altered = self.of(*ALTERATIONS)
+        if not altered:
             return []
-        placed = self.first_events(BetPlaced, {r.stream_id.int: r.stream_id for r in parts})
-        return [(r, cast("PartChange", r.event), placed[r.stream_id.int]) for r in parts]
+        placed = self.first_events(BetPlaced, {r.stream_id.int: r.stream_id for r in altered})
+        return [(r, cast("Alteration", r.event), placed[r.stream_id.int]) for r in altered]
 
     @cached_property
     def statuses_before_corrections(self) -> dict[int, BetStatus]:
@@ -277,15 +280,8 @@ class Batch:
             )
             group.settled_stake_minor += sign * event.stake_minor
             group.return_minor += sign * event.return_minor
-        for recorded, part, bet in self.parts:
-            group = _group_of(groups, recorded, bet)
-            if isinstance(part, BetPartsVoided):
-                group.return_minor += part.difference_minor
-                continue
-            group.stake_minor += part.stake_minor
-            group.potential_return_minor += part.potential_return_minor
-            group.settled_stake_minor += part.stake_minor
-            group.return_minor += part.return_minor
+        for recorded, altered, bet in self.alterations:
+            _alter(_group_of(groups, recorded, bet), altered)
         return list(groups.values())
 
 
@@ -320,6 +316,22 @@ def _group_of(groups: dict[Any, Group], recorded: Recorded, bet: BetPlaced) -> G
     if group is None:
         group = groups[key] = Group(bet, recorded.at.date())
     return group
+
+
+def _alter(group: Group, event: Alteration) -> None:
+    match event:
+        case BetPartCashedOut():
+            group.stake_minor += event.stake_minor
+            group.potential_return_minor += event.potential_return_minor
+            group.settled_stake_minor += event.stake_minor
+            group.return_minor += event.return_minor
+        case BetPartsVoided():
+            group.return_minor += event.difference_minor
+        case BetRepriced() if not event.is_settled:  # so much less is open, like what is settled
+            before, after = event.potential_return_before_minor, event.potential_return_minor
+            group.potential_return_minor += before - after
+        case _:
+            return
 
 
 def fold_states(

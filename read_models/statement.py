@@ -19,6 +19,7 @@ from domain.events import (
     FundsReleased,
     FundsReserved,
     StakeReopened,
+    StakeRepriced,
     StakeReserved,
     StakeResettled,
     StakeSettled,
@@ -37,6 +38,7 @@ Kind = Literal[
     "settlement",
     "resettlement",
     "settlement_rolled_back",
+    "repricing",
     "commission",
     "bonus",
     "free_stake",
@@ -49,7 +51,7 @@ class StatementRow(Struct, frozen=True):
     So the amounts up to a row add up to its `available_after_minor`: a deposit +a, a withdrawal requested -a (it is
     held in play), completed 0 (what was held leaves), rejected +a, a stake -s (it is held in play), a settlement +r,
     the bet's return; a resettlement the difference by which a corrected result changed that return, a settlement rolled
-    back -r (the stake is held in play again), commission -c; bonus and free stakes 0. `reference` is what the client called the transfer, else the id of the transfer, the bet or the market.
+    back -r (the stake is held in play again), commission -c; bonus, free stakes and the repricing of an open bet 0. `reference` is what the client called the transfer, else the id of the transfer, the bet or the market.
     """
 
     position: int
@@ -193,6 +195,8 @@ def _movement(
             return "resettlement", difference, bet_id, None
         case StakeReopened(bet_id=bet_id, return_minor=returned):
             return "settlement_rolled_back", -returned, bet_id, None
+        case StakeRepriced(bet_id=bet_id):
+            return "repricing", 0, bet_id, None
         case CommissionCharged(market_id=market_id, amount_minor=amount):
             return "commission", -amount, market_id, None
         case BonusGranted(transfer_id=transfer_id):

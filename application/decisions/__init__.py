@@ -11,12 +11,14 @@ from application.decisions import (
     cash_outs,
     feeds,
     markets,
+    repricings,
     settlement,
     voids,
 )
 from application.decisions.context import Context
 from domain.commands import (
     AbandonMarket,
+    ApproveRepricing,
     CashOutBet,
     ChangeAccountLimits,
     ChangeMarketLimits,
@@ -33,9 +35,11 @@ from domain.commands import (
     OpenMarket,
     PlaceBet,
     PlaceBets,
+    ProposeRepricing,
     RecordArbitrages,
     RecordOdds,
     ReinstateRunner,
+    RejectRepricing,
     RejectWithdrawal,
     ResumeMarket,
     RollBackResult,
@@ -63,6 +67,12 @@ def decide(command: Command, ctx: Context) -> Answer:
             return cash_outs.cash_out_bet(command, ctx)
         case OfferCashOut():
             return cash_outs.offer_cash_out(command, ctx)
+        case ProposeRepricing():
+            return repricings.propose_repricing(command, ctx)
+        case ApproveRepricing():
+            return repricings.approve_repricing(command, ctx)
+        case RejectRepricing():
+            return repricings.reject_repricing(command, ctx)
         case VoidBet():
             return voids.void_bet(command, ctx)
         case Deposit():

@@ -9,6 +9,7 @@ from application.decisions.feeds import stream_of_name
 from application.decisions.liabilities import liability_id
 from domain.bet import Bet
 from domain.commands import (
+    ApproveRepricing,
     ChangeMarketLimits,
     Command,
     CompleteSettlement,
@@ -18,8 +19,10 @@ from domain.commands import (
     OpenMarket,
     PlaceBet,
     PlaceBets,
+    ProposeRepricing,
     RecordArbitrages,
     RecordOdds,
+    RejectRepricing,
     RejectWithdrawal,
     SeeFeedName,
     SettleBets,
@@ -91,7 +94,7 @@ def further_streams_of(command: Command, target: UUID | None, book: Book) -> Ite
             if isinstance(bet, Bet):
                 yield bet.placed.account_id
                 yield from _markets_of(bet, book)
-        case VoidBet():
+        case VoidBet() | ProposeRepricing() | ApproveRepricing() | RejectRepricing():
             bet = book.get(target) if target else None
             if isinstance(bet, Bet):
                 yield bet.placed.account_id

@@ -5,7 +5,7 @@ from application.answers import Answer
 from application.decisions import liabilities
 from application.decisions.context import Context, as_account, settlement_id
 from domain.account import Account
-from domain.bet import Bet
+from domain.bet import Bet, BetChange
 from domain.commands import VoidBet
 from domain.events import BetResettled, CommissionCharged, SettlementCompleted
 from domain.market import Market
@@ -29,14 +29,14 @@ def void_bet(command: VoidBet, ctx: Context) -> Answer:
     liabilities.follow_bet(bet, ctx)
     counted = bet.status != "cashed_out"  # by its market's settlement
     if counted and isinstance(of_bet, BetResettled) and of_bet.difference_minor:
-        account = _adjust_settlement(bet, of_bet, account, ctx)
+        account = adjust_settlement(bet, of_bet, account, ctx)
     returned = of_bet.return_minor + bet.cashed_stake_minor
     return answers.BetChanged(
         bet.bet_id, of_bet.status, returned, account.available_minor, ctx.book.position
     )
 
 
-def _adjust_settlement(bet: Bet, changed: BetResettled, account: Account, ctx: Context) -> Account:
+def adjust_settlement(bet: Bet, changed: BetChange, account: Account, ctx: Context) -> Account:
     """Tell the market's settlement; of a bet on several markets none can say that it has settled it."""
     if len(bet.placed.legs) > 1:
         return account
