@@ -10,12 +10,14 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from adapters.embedded import EmbeddedServers
 from adapters.football_data import read_season
 from fairbook.cli import main
 from fairbook.client import LedgerClient
 from fairbook.demo.book import returned_minor
-from fairbook.demo.service import Service, own_service
+from fairbook.demo.service import Service
 from read_models.markets import SettlementRow
+from tests.service import a_service, token
 
 HEADER = (
     "Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,B365H,B365D,B365A,PSH,PSD,PSA,B365>2.5,B365<2.5,"
@@ -30,9 +32,11 @@ ROWS = (
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with own_service(print) as running:
-        yield running
+def service(
+    servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    with a_service(tmp_path_factory.mktemp("played"), servers) as running:
+        yield Service(running.url, token("admin", "demo"), running.database_url)
 
 
 @pytest.fixture
