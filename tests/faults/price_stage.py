@@ -1,7 +1,6 @@
 """Prices that wander, the handlers as a process, and what an undisturbed run would have found."""
 
 import asyncio
-import random
 import subprocess
 import sys
 from collections import Counter
@@ -28,9 +27,10 @@ from domain.events import (
     MarketType,
     OddsSnapshotTaken,
 )
-from domain.quotes import QuoteLine, QuoteMessage, decode_message, encode_message, subject_of
+from domain.quotes import QuoteMessage, decode_message, encode_message, subject_of
 from tests.adapters.nats.server import LIMITS, NatsServer, stored, streams
 from tests.application.desk import Desk, Log, a_desk, read_log
+from tests.application.detection.desk import wandering
 from tests.builders import OPERATOR
 from tests.fairbook.handlers import HandleProcess, a_handle_process, environment
 from tests.service import CHECKOUT, a_database
@@ -40,7 +40,6 @@ KINDS: dict[MarketType, tuple[str, ...]] = {
     "OU": ("over", "under"),
     "DNB": ("home", "away"),
 }
-FAIR = {"home": 2.4, "draw": 3.4, "away": 3.1, "over": 1.95, "under": 1.95}
 BOOKMAKERS = ("alpha", "beta", "gamma", "delta", "exchange")
 FIXTURES = 4
 MESSAGES = 1_500
@@ -97,35 +96,15 @@ async def open_one(desk: Desk, fixture_id: UUID, kind: MarketType) -> MarketDesc
 
 
 def prices(markets: list[MarketDescription], seed: int) -> list[QuoteMessage]:
-    """Prices that wander around fair ones, so that arbitrages open, change and end all the time."""
-    rng = random.Random(seed)
+    """Prices of the last seconds, a hundred a second."""
     begin = datetime.now(UTC) - timedelta(seconds=MESSAGES / 100)
-    messages = []
-    for number in range(MESSAGES):
-        market, bookmaker = rng.choice(markets), rng.choice(BOOKMAKERS)
-        lines = tuple(
-            QuoteLine(
-                selection,
-                None
-                if rng.random() < 0.05
-                else Decimal(round(FAIR[selection] * rng.uniform(0.9, 1.06) * 100)) / 100
-                # No two bookmakers have the same price: nobody says which of them a tie goes to.
-                + Decimal(BOOKMAKERS.index(bookmaker)) / 1000,
-            )
-            for selection in market.selections
-            if rng.random() < 0.9
-        )
-        messages.append(
-            QuoteMessage(
-                bookmaker=bookmaker,
-                fixture_id=market.fixture_id,
-                market_id=market.market_id,
-                at=begin + timedelta(milliseconds=10 * number),
-                quotes=lines,
-                feed="test",
-            )
-        )
-    return messages
+    return wandering(
+        markets,
+        BOOKMAKERS,
+        MESSAGES,
+        seed,
+        lambda number: begin + timedelta(milliseconds=10 * number),
+    )
 
 
 async def publish(

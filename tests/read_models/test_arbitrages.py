@@ -1,7 +1,6 @@
 """What is shown of arbitrages, against what the price handler recorded."""
 
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -19,25 +18,11 @@ from domain.ids import derived_id
 from domain.opportunity import Arbitrage
 from read_models import arbitrages
 from read_models.arbitrages import ArbitrageRow
-from tests.application.desk import Desk, a_desk, read_log
+from tests.application.desk import Desk, read_log
 from tests.builders import an_id, opportunity
 from tests.read_models.business import digests, follow, head
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def desk(database_url: str) -> AsyncIterator[Desk]:
-    async with a_desk(database_url) as running:
-        yield running
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Reader]:
-    reader = Reader(database_url)
-    await reader.open()
-    yield reader
-    await reader.close()
 
 
 def name(number: int) -> UUID:

@@ -1,7 +1,6 @@
 """Closing prices and the closing-line value of bets, against a plain reading of the log."""
 
 import random
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -25,27 +24,13 @@ from domain.events import (
 )
 from domain.refusals import Refusal
 from read_models import bets, closing
-from tests.application.desk import Desk, Log, a_desk, read_log
+from tests.application.desk import Desk, Log, read_log
 from tests.builders import FIXTURE, OPERATOR, SELECTIONS
 from tests.read_models.business import digests, follow, head
 
 pytestmark = pytest.mark.anyio
 
 START = FIXTURE.starts_at
-
-
-@pytest.fixture
-async def desk(database_url: str) -> AsyncIterator[Desk]:
-    async with a_desk(database_url) as running:
-        yield running
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Reader]:
-    reader = Reader(database_url)
-    await reader.open()
-    yield reader
-    await reader.close()
 
 
 # ---- a plain reading of the log

@@ -1,6 +1,5 @@
 """The view of feeds' names and the list of fixtures, against what was said."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -22,27 +21,13 @@ from domain.commands import (
 )
 from domain.events import FixtureCandidate
 from read_models import feed_names, fixtures
-from tests.application.desk import Desk, a_desk
+from tests.application.desk import Desk
 from tests.builders import FIXTURE, OPERATOR, an_id, open_market
 from tests.read_models.business import digests, follow, head
 
 pytestmark = pytest.mark.anyio
 
 ONE, OTHER = an_id("one"), an_id("other")
-
-
-@pytest.fixture
-async def desk(database_url: str) -> AsyncIterator[Desk]:
-    async with a_desk(database_url) as running:
-        yield running
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Reader]:
-    reader = Reader(database_url)
-    await reader.open()
-    yield reader
-    await reader.close()
 
 
 async def see(

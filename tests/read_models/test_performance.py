@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -31,25 +31,11 @@ from domain.events import BetPlaced, Leg, MarketOpened
 from domain.refusals import InvalidInput
 from read_models import bets, performance, profit_curve
 from read_models.performance import Asked, Group, Performance
-from tests.application.desk import Desk, Log, a_desk, read_log
+from tests.application.desk import Desk, Log, read_log
 from tests.builders import ALICE, BOB, FIXTURE, OPERATOR, open_market
 from tests.read_models.business import a_bet, digests, follow, head
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def desk(database_url: str) -> AsyncIterator[Desk]:
-    async with a_desk(database_url) as running:
-        yield running
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Reader]:
-    reader = Reader(database_url)
-    await reader.open()
-    yield reader
-    await reader.close()
 
 
 async def _everything(db: Reader, *by: performance.Dimension, **asked: Any) -> list[Performance]:

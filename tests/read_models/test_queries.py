@@ -1,6 +1,5 @@
 """What the read models answer, against what was done."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -34,27 +33,13 @@ from read_models import (
     prices,
     statement,
 )
-from tests.application.desk import Desk, a_desk, read_log
+from tests.application.desk import Desk, read_log
 from tests.builders import BOB, FIXTURE, OPERATOR
 from tests.read_models.business import follow, run_business
 
 pytestmark = pytest.mark.anyio
 
 NOBODY = UUID(int=0)
-
-
-@pytest.fixture
-async def desk(database_url: str) -> AsyncIterator[Desk]:
-    async with a_desk(database_url) as running:
-        yield running
-
-
-@pytest.fixture
-async def db(database_url: str) -> AsyncIterator[Reader]:
-    reader = Reader(database_url)
-    await reader.open()
-    yield reader
-    await reader.close()
 
 
 async def test_a_balance_is_what_was_moved(desk: Desk, db: Reader, database_url: str) -> None:

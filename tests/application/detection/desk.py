@@ -1,6 +1,7 @@
 """An engine with markets, and ways to bring prices to it."""
 
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -23,6 +24,7 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 FIXTURE = UUID(int=77)
 NAMESPACE = UUID(int=5)
 CLOSE = 1e-9
+FAIR = {"home": 2.4, "draw": 3.4, "away": 3.1, "over": 1.95, "under": 1.95, "yes": 1.9, "no": 2.0}
 
 
 @lru_cache(maxsize=20_000)
@@ -178,3 +180,35 @@ def minutes(number: float) -> timedelta:
 
 def board_rows(engine: Engine) -> list[BoardQuote]:
     return [quote for each in engine.board.markets for quote in engine.board.quotes(each.market_id)]
+
+
+def wandering(
+    markets: Sequence[MarketDescription],
+    bookmakers: Sequence[str],
+    count: int,
+    seed: int,
+    at: Callable[[int], datetime],
+) -> list[QuoteMessage]:
+    """Prices that wander around fair ones, so that arbitrages open, change and end all the time.
+
+    No two bookmakers have the same price: nobody says which of them a tie goes to.
+    """
+    rng = random.Random(seed)
+    messages = []
+    for number in range(count):
+        of, bookmaker = rng.choice(markets), rng.choice(bookmakers)
+        lines = tuple(
+            QuoteLine(
+                selection,
+                None
+                if rng.random() < 0.05
+                else Decimal(round(FAIR[selection] * rng.uniform(0.88, 1.06) * 100)) / 100
+                + Decimal(bookmakers.index(bookmaker)) / 1000,
+            )
+            for selection in of.selections
+            if rng.random() < 0.9
+        )
+        messages.append(
+            QuoteMessage(bookmaker, of.fixture_id, of.market_id, at(number), lines, feed="test")
+        )
+    return messages

@@ -2,7 +2,6 @@
 
 import random
 from datetime import timedelta
-from decimal import Decimal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,34 +9,11 @@ from hypothesis import strategies as st
 from domain.board import BoardQuote
 from domain.commands import ArbitrageChange
 from domain.events import Opportunity
-from domain.quotes import QuoteLine, QuoteMessage
-from tests.application.detection.desk import NOW, board_rows, engine_of, market
+from tests.application.detection.desk import NOW, board_rows, engine_of, market, wandering
 
 MARKETS = [market("1X2"), market("OU", "2.5"), market("DNB"), market("BTTS")]
-FAIR = {"home": 2.4, "draw": 3.4, "away": 3.1, "over": 1.95, "under": 1.95, "yes": 1.9, "no": 2.0}
 BOOKMAKERS = "abcde"
 MESSAGES = 80
-
-
-def wandering(seed: int, count: int) -> list[QuoteMessage]:
-    """Prices around fair ones; no two bookmakers have the same, since nobody says which of them a tie goes to."""
-    rng = random.Random(seed)
-    messages = []
-    for number in range(count):
-        of, bookmaker = rng.choice(MARKETS), rng.choice(BOOKMAKERS)
-        lines = tuple(
-            QuoteLine(
-                selection,
-                None
-                if rng.random() < 0.05
-                else Decimal(round(FAIR[selection] * rng.uniform(0.85, 1.06) * 100)) / 100
-                + Decimal(BOOKMAKERS.index(bookmaker)) / 1000,
-            )
-            for selection in of.selections
-        )
-        at = NOW + timedelta(milliseconds=number)
-        messages.append(QuoteMessage(bookmaker, of.fixture_id, of.market_id, at, lines))
-    return messages
 
 
 def told_by(changes: list[ArbitrageChange]) -> list[tuple[object, ...]]:
@@ -53,7 +29,9 @@ def told_by(changes: list[ArbitrageChange]) -> list[tuple[object, ...]]:
 def test_wherever_an_engine_ends_the_next_one_tells_the_rest_as_if_nothing_had_happened(
     seed: int, crash: int, kept: int
 ) -> None:
-    messages = wandering(seed, MESSAGES)
+    messages = wandering(
+        MARKETS, BOOKMAKERS, MESSAGES, seed, lambda number: NOW + timedelta(milliseconds=number)
+    )
     undisturbed = engine_of(MARKETS)
     expected = [
         undisturbed.apply(message, number, NOW) for number, message in enumerate(messages, 1)
