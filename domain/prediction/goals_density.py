@@ -62,13 +62,8 @@ def log_likelihood(table: GoalsTable, vectors: Floats) -> tuple[Floats, Floats]:
             home_slope = home_slope + rho * by_rho
         if has_away:
             away_slope = away_slope + rho * by_rho
-    gradient = np.empty_like(vectors)
-    gradient[..., LEVEL] = home_slope.sum((-1, -2)) + away_slope.sum((-1, -2))
-    gradient[..., HOME] = home_slope.sum((-1, -2))
+    gradient = _by_parameter(home_slope, away_slope)
     gradient[..., RHO] = rho_slope
-    gradient[..., NEWCOMER] = 0
-    gradient[..., SHARED : SHARED + teams] = home_slope.sum(-1) + away_slope.sum(-2)
-    gradient[..., SHARED + teams :] = -home_slope.sum(-2) - away_slope.sum(-1)
     return np.where(possible, value, -np.inf), gradient
 
 
@@ -108,3 +103,34 @@ def likelihood_hessian(table: GoalsTable, vector: Floats) -> Floats:
     hessian[a, d] = -both_home - both_away.T - np.diag(mixed.sum(1) + mixed.sum(0))
     upper: Floats = np.triu(hessian)
     return upper + np.triu(hessian, 1).T
+
+
+def skew(table: GoalsTable, vector: Floats, spread: Floats) -> Floats:
+    """Give ½Σ∂³ log likelihood · covariance, shape (parameters,): how the density leans at its mode.
+
+    `spread`·spreadᵀ is the covariance. The third derivative of a Poisson likelihood by a log rate is minus the rate;
+    that of the correction of low scores is left out, for it is small.
+    """
+    teams = len(table.teams)
+    attack, defence = vector[SHARED : SHARED + teams], vector[SHARED + teams :]
+    home_logs = vector[LEVEL] + vector[HOME] + attack[:, None] - defence[None, :]
+    away_logs = vector[LEVEL] + attack[None, :] - defence[:, None]
+    # Rows of `spread` are parameters, so those of a log rate are sums of them.
+    of_attack, of_defence = spread[SHARED : SHARED + teams], spread[SHARED + teams :]
+    of_home = spread[LEVEL] + spread[HOME] + of_attack[:, None] - of_defence[None, :]
+    of_away = spread[LEVEL] + of_attack[None, :] - of_defence[:, None]
+    return _by_parameter(
+        -0.5 * table.weight * np.exp(home_logs) * (of_home**2).sum(-1),
+        -0.5 * table.weight * np.exp(away_logs) * (of_away**2).sum(-1),
+    )
+
+
+def _by_parameter(home_slope: Floats, away_slope: Floats) -> Floats:
+    """Sum slopes by the log rates (…, teams, teams) to slopes by the parameters (…, parameters), ρ and γ left at 0."""
+    teams = home_slope.shape[-1]
+    found = np.zeros((*home_slope.shape[:-2], SHARED + 2 * teams))
+    found[..., LEVEL] = home_slope.sum((-1, -2)) + away_slope.sum((-1, -2))
+    found[..., HOME] = home_slope.sum((-1, -2))
+    found[..., SHARED : SHARED + teams] = home_slope.sum(-1) + away_slope.sum(-2)
+    found[..., SHARED + teams :] = -home_slope.sum(-2) - away_slope.sum(-1)
+    return found

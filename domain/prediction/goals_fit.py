@@ -10,7 +10,7 @@ import numpy as np
 from msgspec import Struct
 
 from domain.prediction.checks import Floats
-from domain.prediction.goals_density import SHARED, likelihood_hessian, log_likelihood
+from domain.prediction.goals_density import SHARED, likelihood_hessian, log_likelihood, skew
 from domain.prediction.goals_prior import GoalsPrior, Normal, Pooling, Scales
 from domain.prediction.goals_table import GoalsTable
 from domain.refusals import FitFailed, InvalidInput
@@ -27,10 +27,12 @@ class GoalsFit(Struct, frozen=True, eq=False):
     """The normal distribution that approximates the posterior.
 
     `mode` (parameters,) as in `goals_density`; `spread` (parameters, parameters) is a factor of the covariance,
-    spread·spreadᵀ. `value` is the log posterior at the mode, up to a constant.
+    spread·spreadᵀ. `mean` (parameters,) is the mode moved by how the density leans (Tierney and Kadane 1986): rates are
+    exponentials, and draws around the mode would score too often. `value` is the log posterior at the mode, up to a constant.
     """
 
     mode: Floats
+    mean: Floats
     spread: Floats
     scales: Scales
     value: float
@@ -46,7 +48,7 @@ class GoalsFit(Struct, frozen=True, eq=False):
         """Make vectors (draws, parameters) of standard normal numbers of that shape."""
         if normals.ndim != 2 or normals.shape[1] != len(self.mode):  # noqa: PLR2004
             raise InvalidInput(f"normals have the shape (draws, {len(self.mode)})", field="normals")
-        found: Floats = self.mode + normals @ self.spread.T
+        found: Floats = self.mean + normals @ self.spread.T
         return found
 
 
@@ -113,7 +115,8 @@ def _newton(table: GoalsTable, pooling: Pooling, vector: Floats, scales: Scales)
         gain = float(gradient @ move)
         if gain < _CLOSE:
             spread = np.linalg.inv(factor).T.astype(np.float64)
-            return GoalsFit(vector, spread, scales, value, step)
+            mean = vector + spread @ (spread.T @ skew(table, vector, spread))
+            return GoalsFit(vector, mean, spread, scales, value, step)
         for halving in range(_HALVINGS_MAX):
             tried = vector + move * 0.5**halving
             found, slope = density(tried)

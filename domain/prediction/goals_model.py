@@ -67,9 +67,9 @@ class GoalsModel(Struct, frozen=True, eq=False):
         return cls(table.teams, draws[:, :columns], table.as_of)
 
     @classmethod
-    def of_mode(cls, table: GoalsTable, fit: GoalsFit) -> Self:
-        """Take the likeliest parameters alone, as if they were certain."""
-        return cls.of(table, fit.mode[None])
+    def of_mean(cls, table: GoalsTable, fit: GoalsFit) -> Self:
+        """Take the mean parameters alone, as if they were certain."""
+        return cls.of(table, fit.mean[None])
 
     def chances(self, fixtures: Sequence[tuple[str, str]]) -> ScoreChances:
         """Give the chances of scores of fixtures, pairs of home and away side. Raises UnknownTeam, InvalidInput."""

@@ -37,7 +37,7 @@ def sample_goals(
     prior = GoalsPrior() if prior is None else prior
     if not prior.pooled:
         raise InvalidInput("without pooling there is no posterior to draw from", field="prior")
-    centre = np.append(fit.mode, np.log([fit.scales.quality, fit.scales.style]))
+    centre = np.append(fit.mean, np.log([fit.scales.quality, fit.scales.style]))
     spread = np.zeros((len(centre), len(centre)))
     spread[:-_SCALES, :-_SCALES] = fit.spread
     spread[-2, -2], spread[-1, -1] = _deviations_of_logs(table, fit, prior)

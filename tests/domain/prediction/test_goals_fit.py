@@ -271,7 +271,7 @@ def test_without_pooling_one_sided_results_have_no_fit() -> None:
 def test_draws_have_the_fits_mean_and_covariance() -> None:
     fit = fit_goals(small_table())
     draws = fit.draw(np.random.default_rng(0).standard_normal((20_000, len(fit.mode))))
-    assert draws.mean(0) == pytest.approx(fit.mode, abs=0.01)
+    assert draws.mean(0) == pytest.approx(fit.mean, abs=0.01)
     assert np.cov(draws.T) == pytest.approx(fit.covariance, abs=0.003)
     with pytest.raises(InvalidInput) as refused:
         fit.draw(np.zeros((3, 2)))

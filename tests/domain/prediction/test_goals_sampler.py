@@ -79,7 +79,7 @@ def test_the_normal_approximation_is_close_to_the_whole_posterior() -> None:
     assert split_r_hat(found.draws).max() < 1.05
     vectors = found.flat()[:, : len(fit.mode)]
     deviations = vectors.std(0)
-    assert abs(vectors.mean(0) - fit.mode).max() < 0.4 * deviations.max()
+    assert (abs(vectors.mean(0) - fit.mean) / deviations).max() < 0.2
     assert np.sqrt(np.diag(fit.covariance)) / deviations == pytest.approx(
         np.ones(len(fit.mode)), abs=0.15
     )
@@ -90,8 +90,8 @@ def test_the_normal_approximation_is_close_to_the_whole_posterior() -> None:
         for draws in (found.flat()[::2], fit.draw(normals))
     )
     differences = abs(result_chances(whole) - result_chances(approximate))
-    assert differences.max() < 0.025
-    assert differences.mean() < 0.007
+    assert differences.max() < 0.02
+    assert differences.mean() < 0.005
     over = Proposition("OU", Decimal("2.5"), ("over", "under"))
     exact, normal = (
         np.array(
@@ -103,8 +103,8 @@ def test_the_normal_approximation_is_close_to_the_whole_posterior() -> None:
         for chances in (whole, approximate)
     )
     # The approximation takes the deviations between the sides as known: single matches may differ a little.
-    assert abs(exact - normal)[:, 0].max() < 0.025
-    assert abs(exact - normal)[:, 0].mean() < 0.008
+    assert abs(exact - normal)[:, 0].max() < 0.02
+    assert abs(exact - normal)[:, 0].mean() < 0.006
     assert (normal[:, 2] - normal[:, 1]) / (exact[:, 2] - exact[:, 1]) == pytest.approx(
         np.ones(len(exact)), abs=0.25
     )
