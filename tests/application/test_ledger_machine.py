@@ -1,7 +1,7 @@
 """The real ledger against a plain model, step by step, through whatever Hypothesis thinks of."""
 
 import asyncio
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec.structs import replace
 
 from adapters.postgres.codec import decode_event
 from adapters.postgres.settings import ledger_environment
@@ -27,122 +28,37 @@ from domain.account import Account
 from domain.actors import SETTLER, Actor
 from domain.bet import Bet
 from domain.commands import (
+    CashOutBet,
     CloseMarket,
     Command,
     CompleteWithdrawal,
     DeclareResult,
     Deposit,
+    GrantBonus,
     OpenAccount,
     PlaceBet,
     PlaceBets,
+    ReinstateRunner,
     RejectWithdrawal,
     ResumeMarket,
     RollBackResult,
     ScoreBody,
+    SelectionResultBody,
     SettleBets,
     SuspendMarket,
+    VoidBet,
+    VoidMarket,
     Withdraw,
+    WithdrawRunner,
 )
+from domain.events import PriceSeen
 from domain.market import Market
 from domain.refusals import Refusal
 from domain.streams import State, evolve
 from domain.withdrawal import Withdrawal
 from tests.application.desk import a_key, kill_writers
-from tests.builders import ALICE, OPERATOR, open_market, place_bet
-
-SIDES = ("home", "draw", "away")
-OK = "ok"
-
-
-class Model:
-    """What should be true, said as plainly as possible. Every method gives "ok" or the problem type."""
-
-    def __init__(self) -> None:
-        self.available: dict[UUID, int] = {}
-        self.in_play: dict[UUID, int] = {}
-        self.withdrawals: dict[UUID, tuple[UUID, int, str]] = {}
-        self.markets: dict[UUID, str] = {}
-        self.scores: dict[UUID, tuple[int, int]] = {}
-        self.generations: dict[UUID, int] = {}
-        self.bets: dict[UUID, tuple[UUID, UUID, str, int, int, str]] = {}
-
-    def open_account(self, account: UUID) -> None:
-        self.available[account] = self.in_play[account] = 0
-
-    def deposit(self, account: UUID, amount: int) -> str:
-        self.available[account] += amount
-        return OK
-
-    def reserve(self, account: UUID, amount: int) -> str:
-        if amount > self.available[account]:
-            return "account_overdrawn" if self.available[account] < 0 else "insufficient_funds"
-        self.available[account] -= amount
-        self.in_play[account] += amount
-        return OK
-
-    def finish_withdrawal(self, transfer: UUID, status: str) -> str:
-        account, amount, before = self.withdrawals[transfer]
-        if before != "pending":
-            return "withdrawal_not_pending"
-        self.withdrawals[transfer] = account, amount, status
-        self.in_play[account] -= amount
-        self.available[account] += amount if status == "rejected" else 0
-        return OK
-
-    def change_market(self, market: UUID, status: str) -> str:
-        allowed = {"suspended": ["open"], "open": ["suspended"], "closed": ["open", "suspended"]}
-        if self.markets[market] not in allowed[status]:
-            return "market_state_conflict"
-        self.markets[market] = status
-        return OK
-
-    def declare(self, market: UUID, score: tuple[int, int]) -> str:
-        if self.scores.get(market) == score:
-            return "result_already_declared"
-        self.markets[market], self.scores[market] = "resulted", score
-        self.generations[market] += 1
-        return OK
-
-    def roll_back(self, market: UUID) -> str:
-        if self.scores.pop(market, None) is None:
-            return "market_state_conflict"
-        self.markets[market] = "closed"
-        self.generations[market] += 1
-        return OK
-
-    def bet(self, command: PlaceBet) -> str:
-        leg, stake = command.legs[0], command.stake_minor
-        if self.markets[leg.market_id] != "open":
-            return "market_not_open"
-        return self.reserve(command.account_id, stake)
-
-    def placed(self, bet: UUID, command: PlaceBet) -> None:
-        leg, stake = command.legs[0], command.stake_minor
-        assert leg.odds is not None
-        pays = int((stake * leg.odds).quantize(Decimal(1), rounding=ROUND_HALF_UP))
-        self.bets[bet] = command.account_id, leg.market_id, leg.selection_id, stake, pays, "open"
-
-    def settle(self, market: UUID, bets: list[UUID], generation: int) -> str:
-        if generation != self.generations[market] or not generation:
-            return "market_state_conflict"
-        for bet in bets:
-            account, its_market, side, stake, pays, status = self.bets[bet]
-            if its_market != market:
-                continue
-            self.in_play[account] += stake if status != "open" else 0
-            self.available[account] -= pays if status == "won" else 0
-            status = self.status_of(market, side)
-            self.in_play[account] -= stake if status != "open" else 0
-            self.available[account] += pays if status == "won" else 0
-            self.bets[bet] = account, market, side, stake, pays, status
-        return OK
-
-    def status_of(self, market: UUID, side: str) -> str:
-        if market not in self.scores:
-            return "open"
-        home, away = self.scores[market]
-        winner = "home" if home > away else "away" if away > home else "draw"
-        return "won" if side == winner else "lost"
+from tests.application.model import OK, SIDES, Model, ModelMarket
+from tests.builders import ALICE, NOW, OPERATOR, open_market, place_bet
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -151,7 +67,8 @@ class LedgerMachine(RuleBasedStateMachine):
     accounts, markets, transfers = Bundle("accounts"), Bundle("markets"), Bundle("transfers")
     amounts = st.integers(1, 1_000)
     odds = st.decimals("1.001", 20, places=3)
-    bet_lines = st.tuples(accounts, markets, st.sampled_from(SIDES), amounts, odds)
+    sides = st.sampled_from(SIDES)
+    bet_lines = st.tuples(accounts, markets, sides, amounts, odds)
 
     # ---- the real thing
 
@@ -176,7 +93,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @initialize(target=markets)
     def begin_market(self) -> UUID:
-        return self.open_market_()
+        return self.open_market_(is_race=False)
 
     def start(self, capacity: int = 1_000) -> None:
         self.ledger = Ledger(ledger_environment(self.database_url), capacity=capacity)
@@ -232,13 +149,16 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model.open_account(account_id)
         return account_id
 
-    @rule(target=markets)
-    def open_market(self) -> UUID:
-        return self.open_market_()
+    @rule(target=markets, is_race=st.booleans())
+    def open_market(self, is_race: bool) -> UUID:
+        return self.open_market_(is_race=is_race)
 
-    def open_market_(self) -> UUID:
-        market_id = UUID(self.ask(OK, open_market(), OPERATOR)["market_id"])
-        self.model.markets[market_id], self.model.generations[market_id] = "open", 0
+    def open_market_(self, *, is_race: bool) -> UUID:
+        command = open_market()
+        if is_race:
+            command = replace(command, type="WIN")
+        market_id = UUID(self.ask(OK, command, OPERATOR)["market_id"])
+        self.model.markets[market_id] = ModelMarket(is_race)
         return market_id
 
     @rule(account=accounts, amount=amounts)
@@ -249,6 +169,11 @@ class LedgerMachine(RuleBasedStateMachine):
         expected = self.model.deposit(account, amount)
         answer = self.ask(expected, Deposit(amount_minor=amount, method="card"), ALICE, account)
         assert answer["available_minor"] == self.model.available[account]
+
+    @rule(account=accounts, amount=amounts)
+    def grant_bonus(self, account: UUID, amount: int) -> None:
+        command = GrantBonus(amount_minor=amount, reason="welcome")
+        self.ask(self.model.grant_bonus(account, amount), command, OPERATOR, account)
 
     @rule(target=transfers, account=accounts, amount=amounts)
     def withdraw(self, account: UUID, amount: int) -> Any:
@@ -281,21 +206,53 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(market=markets, home=st.integers(0, 2), away=st.integers(0, 2))
     def declare(self, market: UUID, home: int, away: int) -> None:
         self.changes += 1
+        expected = self.model.declare(market, (home, away))
         command = DeclareResult(score=ScoreBody(home=home, away=away))
-        self.ask(self.model.declare(market, (home, away)), command, OPERATOR, market)
+        if self.model.markets[market].is_race:
+            results = self.model.markets[market].results
+            command = DeclareResult(
+                results=[
+                    SelectionResultBody(selection_id=side, result=word)  # type: ignore[arg-type]
+                    for side, word in results.items()
+                ]
+            )
+        self.ask(expected, command, OPERATOR, market)
 
-    @precondition(lambda self: self.model.scores)
+    @precondition(lambda self: self.has_enough_bets())
+    @rule(market=markets)
+    def void_market(self, market: UUID) -> None:
+        self.changes += 1
+        command = VoidMarket(reason="the wrong names")
+        self.ask(self.model.void_market(market), command, OPERATOR, market)
+
+    @precondition(lambda self: self.has_enough_bets())
+    @rule(market=markets, side=sides)
+    def withdraw_runner(self, market: UUID, side: str) -> None:
+        self.changes += 1
+        command = WithdrawRunner(selection_id=side)
+        self.ask(self.model.withdraw_runner(market, side), command, OPERATOR, market)
+
+    @precondition(lambda self: any(each.out for each in self.model.markets.values()))
+    @rule(data=st.data(), side=sides)
+    def reinstate_runner(self, data: st.DataObject, side: str) -> None:
+        market = data.draw(st.sampled_from(sorted(self.model.markets, key=str)))
+        command = ReinstateRunner(selection_id=side, reason="a slip")
+        self.ask(self.model.reinstate_runner(market, side), command, OPERATOR, market)
+
+    @precondition(lambda self: any(each.results for each in self.model.markets.values()))
     @rule(data=st.data())
     def roll_back(self, data: st.DataObject) -> None:
         market = data.draw(st.sampled_from(sorted(self.model.markets, key=str)))
         self.ask(self.model.roll_back(market), RollBackResult(), OPERATOR, market)
 
-    @rule(line=bet_lines, chosen=st.booleans())
-    def bet(self, line: tuple[UUID, UUID, str, int, Decimal], chosen: bool) -> None:
-        self.bet_(line, chosen=chosen)
+    @rule(line=bet_lines, chosen=st.booleans(), free=st.sampled_from([False, False, True]))
+    def bet(self, line: tuple[UUID, UUID, str, int, Decimal], chosen: bool, free: bool) -> None:
+        self.bet_(line, chosen=chosen, free=free)
 
-    def bet_(self, line: tuple[UUID, UUID, str, int, Decimal], *, chosen: bool) -> None:
-        command = self.bet_of(line, chosen=chosen)
+    def bet_(
+        self, line: tuple[UUID, UUID, str, int, Decimal], *, chosen: bool, free: bool = False
+    ) -> None:
+        command = replace(self.bet_of(line, chosen=chosen), free=free)
         answer = self.ask(self.model.bet(command), command)
         if answer is not None:
             self.check_placed(answer, command)
@@ -306,11 +263,12 @@ class LedgerMachine(RuleBasedStateMachine):
     )
     def batch(self, lines: list[tuple[Any, bool]], atomic: bool) -> None:
         commands = [self.bet_of(line, chosen=chosen) for line, chosen in lines]
-        before = dict(self.model.available), dict(self.model.in_play)
+        model = self.model
+        before = dict(model.available), dict(model.in_play)
         expected = [self.model.bet(command) for command in commands]
         refused = atomic and set(expected) != {OK}
         if refused:
-            self.model.available, self.model.in_play = before
+            model.available, model.in_play = before
         answer = self.ask(
             "batch_refused" if refused else OK, PlaceBets(bets=commands, atomic=atomic)
         )
@@ -335,18 +293,38 @@ class LedgerMachine(RuleBasedStateMachine):
         bet_id = UUID(answer["bet_id"])
         self.model.placed(bet_id, command)
         assert command.bet_id in (None, bet_id)
-        assert answer["potential_return_minor"] == self.model.bets[bet_id][4]
+        assert answer["potential_return_minor"] == self.model.bets[bet_id].pays
         if available:
             assert answer["available_minor"] == self.model.available[command.account_id]
 
     @precondition(lambda self: self.model.bets)
     @rule(data=st.data())
+    def void_bet(self, data: st.DataObject) -> None:
+        bet = data.draw(st.sampled_from(sorted(self.model.bets, key=str)))
+        answer = self.ask(self.model.void_bet(bet), VoidBet(reason="an error"), OPERATOR, bet)
+        if answer is not None:
+            assert answer["available_minor"] == self.model.available[self.model.bets[bet].account]
+
+    @precondition(lambda self: self.model.bets)
+    @rule(data=st.data(), share=st.none() | st.decimals("0.001", 1, places=3), now=odds)
+    def cash_out(self, data: st.DataObject, share: Decimal | None, now: Decimal) -> None:
+        bet_id = data.draw(st.sampled_from(sorted(self.model.bets, key=str)))
+        bet = self.model.bets[bet_id]
+        price = PriceSeen(bet.market, bet.side, "x", now, NOW)
+        command = CashOutBet(offer_minor=1, share=share, prices=(price,))
+        answer = self.ask(self.model.cash_out(bet_id, share, now), command, ALICE, bet_id)
+        if answer is not None:
+            assert answer["available_minor"] == self.model.available[bet.account]
+
+    @precondition(lambda self: self.model.bets)
+    @rule(data=st.data())
     def settle(self, data: st.DataObject) -> None:
-        changed = sorted((key for key, n in self.model.generations.items() if n), key=str)
-        market = data.draw(st.sampled_from(changed or sorted(self.model.markets, key=str)))
+        markets = self.model.markets
+        changed = sorted((key for key, each in markets.items() if each.generation), key=str)
+        market = data.draw(st.sampled_from(changed or sorted(markets, key=str)))
         known = st.sampled_from(sorted(self.model.bets, key=str))
         chosen = data.draw(st.lists(known, max_size=8))
-        generation = self.model.generations[market] - data.draw(st.sampled_from([0, 0, 0, 0, 1]))
+        generation = markets[market].generation - data.draw(st.sampled_from([0, 0, 0, 0, 1]))
         expected = self.model.settle(market, chosen, generation)
         command = SettleBets(bet_ids=chosen, generation=generation)
         self.ask(expected, command, SETTLER, market)
@@ -386,16 +364,19 @@ class LedgerMachine(RuleBasedStateMachine):
         accounts = {key: state for key, state in found if isinstance(state, Account)}
         assert {key: each.available_minor for key, each in accounts.items()} == model.available
         assert {key: each.in_play_minor for key, each in accounts.items()} == model.in_play
-        assert {k: s.status for k, s in found if isinstance(s, Market)} == model.markets
+        assert {key: each.bonus_minor for key, each in accounts.items()} == model.bonus
+        assert {k: s.status for k, s in found if isinstance(s, Market)} == {
+            key: market.status for key, market in model.markets.items()
+        }
         assert {k: s.status for k, s in found if isinstance(s, Bet)} == {
-            key: bet[-1] for key, bet in model.bets.items()
+            key: bet.status for key, bet in model.bets.items()
         }
         assert {k: s.status for k, s in found if isinstance(s, Withdrawal)} == {
             key: each[-1] for key, each in model.withdrawals.items()
         }
         for account_id, account in accounts.items():
-            open_bets = [b for b in model.bets.values() if (b[0], b[-1]) == (account_id, "open")]
-            assert account.promised_minor == sum(bet[4] for bet in open_bets)
+            bets = [bet for bet in model.bets.values() if bet.account == account_id]
+            assert account.promised_minor == sum(bet.pays for bet in bets if bet.status == "open")
 
 
 def test_the_ledger_agrees_with_the_model(database_url: str) -> None:
