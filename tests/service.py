@@ -74,7 +74,7 @@ class Service:
             if not name.startswith(("FAIRBOOK_", "OTEL_"))
             and name not in {"DATABASE_URL", "NATS_URL", "REDIS_URL"}
         }
-        self._environment = {
+        self.environment = {
             **inherited,
             "FAIRBOOK_SECRET": SECRET,
             "FAIRBOOK_TRACE_RATIO": "0",
@@ -86,11 +86,11 @@ class Service:
 
     def start_api(self) -> None:
         command = [sys.executable, "-m", "fairbook", "api", "--port", str(self.port)]
-        self.api.start(command, self._environment, CHECKOUT)
+        self.api.start(command, self.environment, CHECKOUT)
 
     def start_projector(self) -> None:
         command = [sys.executable, "-m", "fairbook", "project"]
-        self.projector.start(command, self._environment, CHECKOUT)
+        self.projector.start(command, self.environment, CHECKOUT)
 
     def wait_ready(self) -> None:
         assert wait_until(self.is_ready, START_PATIENCE_SECONDS), self.api.log_tail()

@@ -289,12 +289,15 @@ Wish = tuple[BetKind, Side, str, str, int, bool]
 @st.composite
 def races(draw: st.DrawFn) -> tuple[MarketType, list[Wish], list[Event]]:
     """A race, bets on it, and any way in which it ends: runners withdrawn, dead heats, void ones."""
-    market_type = draw(st.sampled_from(["WIN", "PLACE", "EW"]))
+    types: list[MarketType] = ["WIN", "PLACE", "EW"]
+    market_type = draw(st.sampled_from(types))
     runner = st.sampled_from([each.selection_id for each in RUNNERS])
-    kinds = ["single", "accumulator"] + (["each_way"] if market_type != "PLACE" else [])
+    kinds: list[BetKind] = ["single", "accumulator"]
+    kinds += [] if market_type == "PLACE" else ["each_way"]
+    sides: list[Side] = ["back", "lay"]
     wishes = st.tuples(
         st.sampled_from(kinds),
-        st.sampled_from(["back", "lay"]),
+        st.sampled_from(sides),
         runner,
         st.sampled_from(["1.2", "2.0", "4.5", "13.0"]),
         st.integers(10, 2_000),

@@ -22,7 +22,7 @@ class TracedService(Service):
 
     def start_api(self) -> None:
         command = [sys.executable, "-m", "tests.walk.traced_service"]
-        self.api.start([*command, str(self.port), self.spans_file], self._environment, CHECKOUT)
+        self.api.start([*command, str(self.port), self.spans_file], self.environment, CHECKOUT)
 
 
 @pytest.fixture(scope="module")
