@@ -233,9 +233,13 @@ class LedgerMachine(RuleBasedStateMachine):
         self.ask(self.model.withdraw_runner(market, side), command, OPERATOR, market)
 
     @precondition(lambda self: any(each.out for each in self.model.markets.values()))
-    @rule(data=st.data(), side=sides)
-    def reinstate_runner(self, data: st.DataObject, side: str) -> None:
-        market = data.draw(st.sampled_from(sorted(self.model.markets, key=str)))
+    @rule(data=st.data(), other=st.sampled_from([False, False, True]))
+    def reinstate_runner(self, data: st.DataObject, other: bool) -> None:
+        markets = self.model.markets
+        out = sorted(((key, side) for key, each in markets.items() for side in each.out), key=str)
+        market, side = data.draw(st.sampled_from(out))
+        if other:
+            side = data.draw(self.sides)
         command = ReinstateRunner(selection_id=side, reason="a slip")
         self.ask(self.model.reinstate_runner(market, side), command, OPERATOR, market)
 
