@@ -380,12 +380,11 @@ def _place(batch: Batch) -> Iterable[Change]:
 
 
 def _options(bet: BetPlaced) -> str | None:
-    options = {
-        "each_way": bet.kind == "each_way" or bet.each_way,
-        "best_odds": bet.best_odds,
-        "free": bet.free,
-    }
-    return " ".join(name for name, is_set in options.items() if is_set) or None
+    each_way = bet.kind == "each_way" or bet.each_way
+    if not (each_way or bet.best_odds or bet.free):
+        return None  # as of nearly all
+    options = {"each_way": each_way, "best_odds": bet.best_odds, "free": bet.free}
+    return " ".join(name for name, is_set in options.items() if is_set)
 
 
 def _further(legs: Sequence[Leg]) -> str:
