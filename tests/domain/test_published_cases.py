@@ -22,6 +22,7 @@ from domain.events import (
 )
 from domain.market import Market, open_market
 from domain.placing import place_bet
+from domain.repricing import approve, propose
 from tests.builders import BET, FIXTURE, NOW, an_id, given, given_account
 
 RUNNERS = (Selection("x", "The pick"), Selection("y", "Another"))
@@ -46,6 +47,7 @@ class Case:
     terms: Terms | None = None
     withdrawn: dict[str, Any] = field(default_factory=dict)
     bet: dict[str, Any] = field(default_factory=dict)
+    corrected: str | None = None
 
 
 def each_way(divisor: int, rule4: str | None = None) -> Terms:
@@ -76,7 +78,7 @@ CASES = [
     Case("The Punters Page: Rule 4 20p, 10 @ 5/1, a 4/1 withdrawn: wins 40", 5_000, "6", 1_000, result="won", terms=RULE4, withdrawn={"odds": "5"}),
     Case("Betfair: exchange RF 25%, 8.0 becomes 6.0", 6_000, "8", 1_000, result="won", withdrawn={"factor": "25"}),
     Case("onlinebetfairbot: exchange place RF 40%, 3.0 becomes 2.2", 2_200, "3", 1_000, "PLACE", result="placed", withdrawn={"factor": "40"}),
-    Case("betting-offers.com: palpable error, 5 @ 18/1 settled again at Evens", 1_000, "2", 500, result="won"),
+    Case("betting-offers.com: palpable error, 5 @ 18/1 settled again at Evens", 1_000, "19", 500, result="won", corrected="2"),
 ]  # fmt: skip
 
 
@@ -117,11 +119,23 @@ def ended(market: Market, case: Case) -> Market:
     return market.evolve(market.declare((result,), None, partial=True))
 
 
+def settled_and_repriced(bet: Bet, markets: dict[UUID, Market], odds: Decimal) -> Bet:
+    settled = bet.bring_to(bet.outcome(markets))
+    assert settled is not None
+    bet = bet.evolve(settled[0])
+    this = an_id("repricing")
+    bet = bet.evolve(propose(bet, this, None, "x", odds, "palpable error", "olga"))
+    return bet.evolve(approve(bet, given_account(), markets, this, "oscar")[0])
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.publisher)
 def test_a_published_case_comes_out_as_published(case: Case) -> None:
     market = a_market(case)
     bet = bet_on(market, case.odds, case.stake, case.selection, **case.bet)
-    outcome = bet.outcome({market.market_id: ended(market, case)})
+    markets = {market.market_id: ended(market, case)}
+    if case.corrected is not None:
+        bet = settled_and_repriced(bet, markets, Decimal(case.corrected))
+    outcome = bet.outcome(markets)
     assert outcome is not None
     assert outcome.return_minor == case.returned
 

@@ -14,14 +14,17 @@ from adapters.postgres.schema import TableDigest, connect, create_live, digest
 from adapters.postgres.snapshot_projection import PROJECTIONS
 from domain.actors import Actor
 from domain.commands import (
+    ApproveRepricing,
     CashOutBet,
     CloseMarket,
     CompleteSettlement,
     CompleteWithdrawal,
     PlaceBet,
     PlaceBets,
+    ProposeRepricing,
     QuoteBody,
     RecordOdds,
+    RejectRepricing,
     RejectWithdrawal,
     RollBackResult,
     SettleBets,
@@ -31,7 +34,7 @@ from domain.commands import (
 from domain.events import Event, Leg, PriceSeen
 from domain.refusals import Refusal
 from tests.application.desk import Desk
-from tests.builders import ALICE, BOB, FIXTURE, NOW, OPERATOR, an_id
+from tests.builders import ADMIN, ALICE, BOB, FIXTURE, NOW, OPERATOR, an_id
 
 Digests = dict[str, tuple[TableDigest, ...]]
 BOOKMAKERS = ("house", "Ladder", "Exchange")
@@ -52,7 +55,7 @@ async def run_business(desk: Desk, seed: int, steps: int) -> None:
         account_id, owner = rng.choice(accounts)
         market_id = rng.choice(markets)
         try:
-            match rng.choice("bbbbbdwcrqqqesxooovv"):
+            match rng.choice("bbbbbdwcrqqqesxooovvpp"):
                 case "b":
                     bets = [a_bet(rng, account_id, market_id) for _ in range(rng.randint(1, 4))]
                     done = await desk.ask(PlaceBets(bets=bets), owner)
@@ -63,6 +66,8 @@ async def run_business(desk: Desk, seed: int, steps: int) -> None:
                     bet_id, bet, who = rng.choice(by_owner)
                     await desk.ask(a_cash_out(rng, bet), who, target=bet_id)
                     cashed.append(bet_id)
+                case "p":
+                    await reprice(desk, rng, *rng.choice(by_owner)[:2])
                 case "v":
                     bet_id = rng.choice(cashed)
                     await desk.ask(VoidBet(reason="a mistake"), OPERATOR, target=bet_id)
@@ -106,6 +111,17 @@ async def declare(
     complete = CompleteSettlement(generation=generation + 1)
     await desk.ask(complete, OPERATOR, target=market_id)
     return generation + 1
+
+
+async def reprice(desk: Desk, rng: random.Random, bet_id: UUID, bet: PlaceBet) -> None:
+    """Propose other odds for a bet, and decide about it."""
+    selection_id = bet.legs[0].selection_id
+    odds = Decimal(rng.randint(1_001, 9_999)) / 1000
+    asked = ProposeRepricing(selection_id=selection_id, odds=odds, reason="a slip")
+    proposed = await desk.ask(asked, OPERATOR, target=bet_id)
+    this = UUID(proposed["repricing_id"])
+    decision = rng.choice((ApproveRepricing, ApproveRepricing, RejectRepricing))
+    await desk.ask(decision(repricing_id=this), ADMIN, target=bet_id)
 
 
 def a_bet(rng: random.Random, account_id: UUID, market_id: UUID) -> PlaceBet:

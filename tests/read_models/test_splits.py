@@ -14,7 +14,7 @@ from adapters.postgres.reader import Reader
 from adapters.postgres.schema import connect, digest
 from adapters.postgres.snapshot_projection import PROJECTIONS
 from domain.account import Account
-from domain.events import BetPartCashedOut, BetPartsVoided
+from domain.events import BetPartCashedOut, BetPartsVoided, BetRepriced
 from domain.journal import postings
 from fairbook.replay import run_replay
 from read_models import profit_curve
@@ -100,6 +100,7 @@ async def test_both_curves_of_profit_end_where_the_accounts_stand(business_url: 
     profit = sum(each.available_minor + each.in_play_minor for each in accounts) + paid_in
     assert log.of(BetPartCashedOut)
     assert log.of(BetPartsVoided)
+    assert log.of(BetRepriced)
     reader = Reader(business_url)
     await reader.open()
     try:
