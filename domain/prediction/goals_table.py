@@ -15,7 +15,11 @@ GOALS_MAX: Final = 99
 LOW_SCORES: Final = ((0, 0), (0, 1), (1, 0), (1, 1))
 """The scores whose probability Dixon and Coles correct, in the order of `GoalsTable.low`."""
 
+ABSENCE: Final = timedelta(days=200)
+"""Longer than any break between two seasons, shorter than a season in another league."""
+
 _DAY: Final = timedelta(days=1)
+_YEAR: Final = timedelta(days=365)
 
 
 class PlayedMatch(Struct, frozen=True, gc=False):
@@ -94,6 +98,29 @@ class GoalsTable(Struct, frozen=True, eq=False):
             matches=len(played),
             as_of=as_of,
         )
+
+
+def newcomers_of(
+    matches: Iterable[PlayedMatch], as_of: datetime, coming: Collection[str] = ()
+) -> frozenset[str]:
+    """Name the sides that came up into the league within a year before `as_of`, and those `coming` that never played.
+
+    A side comes up when it plays again, or for the first time, after more than `ABSENCE` without a match, counted from
+    the league's first match: who was there from the beginning is no newcomer.
+    """
+    began: dict[str, datetime] = {}
+    last: dict[str, datetime] = {}
+    first: datetime | None = None
+    for match in sorted(matches, key=lambda match: match.played_at):
+        at = match.played_at
+        first = at if first is None else first
+        for team in (match.home, match.away):
+            if at - last.get(team, first) > ABSENCE:
+                began[team] = at
+            last[team] = at
+    return frozenset(team for team, at in began.items() if as_of - at < _YEAR) | frozenset(
+        team for team in coming if team not in last or as_of - last[team] > ABSENCE
+    )
 
 
 def _check(match: PlayedMatch, as_of: datetime) -> None:

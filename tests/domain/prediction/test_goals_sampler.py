@@ -111,7 +111,7 @@ def test_the_normal_approximation_is_close_to_the_whole_posterior() -> None:
     for of_whole, of_approximate in zip(
         expected_goals(whole), expected_goals(approximate), strict=True
     ):
-        assert of_whole[0].value == pytest.approx(of_approximate[0].value, rel=0.03)
+        assert of_whole[0].value == pytest.approx(of_approximate[0].value, rel=0.06)
 
 
 def test_what_cannot_be_sampled_is_refused_by_name() -> None:

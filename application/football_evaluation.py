@@ -1,0 +1,140 @@
+"""What football models would have said, day by day, had they known only what had happened: walk-forward forecasts.
+
+Each day every model learns from the matches of earlier days and forecasts the day's; nothing else reaches it. Losses
+are compared match by match on the same matches.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, time
+from itertools import groupby
+
+import numpy as np
+from msgspec import Struct
+
+from domain.prediction.checks import Floats, Ints
+from domain.prediction.elo import EloGoals
+from domain.prediction.goals_fit import GoalsFit, fit_goals
+from domain.prediction.goals_model import GoalsModel, result_chances
+from domain.prediction.goals_prior import GoalsPrior
+from domain.prediction.goals_table import GoalsTable, PlayedMatch, newcomers_of
+from domain.prediction.losses import (
+    Interval,
+    bootstrap_mean,
+    brier_scores,
+    log_losses,
+    rank_probability_scores,
+)
+from domain.refusals import NoMatches
+
+
+class GoalsSettings(Struct, frozen=True):
+    """How the goals model learns; chosen on seasons that no final figure is taken from."""
+
+    half_life_days: float = 400.0
+    draws: int = 200
+    prior: GoalsPrior = GoalsPrior()
+
+
+class Forecasts(Struct, frozen=True, eq=False):
+    """Chances of home, draw, away by model, each (matches, 3), of `matches`, and what happened (matches,)."""
+
+    matches: tuple[PlayedMatch, ...]
+    outcomes: Ints
+    by_model: dict[str, Floats]
+
+
+class Scores(Struct, frozen=True):
+    """Mean losses of one model on some matches, the lower the better."""
+
+    model: str
+    matches: int
+    rps: float
+    log_loss: float
+    brier: float
+
+
+def walk_forward(
+    matches: Sequence[PlayedMatch],
+    since: datetime,
+    rng: np.random.Generator,
+    settings: GoalsSettings | None = None,
+    on_day: Callable[[datetime], None] | None = None,
+) -> Forecasts:
+    """Forecast each match of one league from `since` on, by the goals model (`goals`) and by Elo (`elo`).
+
+    `rng` makes the model's draws. Raises NoMatches when nothing was played before or after `since`.
+    """
+    settings = GoalsSettings() if settings is None else settings
+    played = sorted(matches, key=lambda match: match.played_at)
+    if not played or played[0].played_at >= since or played[-1].played_at < since:
+        raise NoMatches("matches before the first forecast and after it are needed")
+    elo = EloGoals()
+    fit: GoalsFit | None = None
+    teams: tuple[str, ...] = ()
+    said: dict[str, list[Floats]] = {"goals": [], "elo": []}
+    forecast: list[PlayedMatch] = []
+    for day, begun, ended in _days(played):
+        today = played[begun:ended]
+        if day >= since:
+            fixtures = [(match.home, match.away) for match in today]
+            sides = {team for fixture in fixtures for team in fixture}
+            table = GoalsTable.of(
+                played[:begun],
+                day,
+                half_life_days=settings.half_life_days,
+                newcomers=newcomers_of(played[:begun], day, sides),
+            )
+            fit = fit_goals(table, settings.prior, fit if table.teams == teams else None)
+            teams = table.teams
+            normals = rng.standard_normal((settings.draws, len(fit.mode)))
+            model = GoalsModel.of(table, fit.draw(normals))
+            said["goals"].append(result_chances(model.chances(fixtures)))
+            said["elo"].append(result_chances(elo.chances(fixtures, day)))
+            forecast += today
+            if on_day is not None:
+                on_day(day)
+        elo.hear(today)
+    return Forecasts(
+        matches=tuple(forecast),
+        outcomes=outcomes_of(forecast),
+        by_model={model: np.concatenate(chances) for model, chances in said.items()},
+    )
+
+
+def outcomes_of(matches: Sequence[PlayedMatch]) -> Ints:
+    """Give 0 for a home win, 1 for a draw, 2 for an away win, shape (matches,)."""
+    leads = np.array([match.home_goals - match.away_goals for match in matches], np.int64)
+    return 1 - np.sign(leads)
+
+
+def scores_of(model: str, chances: Floats, outcomes: Ints) -> Scores:
+    """Give the mean losses of forecasts (matches, 3)."""
+    return Scores(
+        model=model,
+        matches=len(outcomes),
+        rps=float(rank_probability_scores(chances, outcomes).mean()),
+        log_loss=float(log_losses(chances, outcomes).mean()),
+        brier=float(brier_scores(chances, outcomes).mean()),
+    )
+
+
+def difference_of(
+    losses: Callable[[Floats, Ints], Floats],
+    one: Floats,
+    other: Floats,
+    outcomes: Ints,
+    rng: np.random.Generator,
+    resamples: int = 2000,
+) -> Interval:
+    """Give how much more one loses than the other on the same matches, with its bootstrap interval."""
+    each = losses(one, outcomes) - losses(other, outcomes)
+    return bootstrap_mean(each, rng.integers(0, len(each), (resamples, len(each))))
+
+
+def _days(played: Sequence[PlayedMatch]) -> Iterator[tuple[datetime, int, int]]:
+    """Give each day's beginning (UTC) and the positions of its first match and the one after its last."""
+    at = 0
+    for day, matches in groupby(played, key=lambda match: match.played_at.astimezone(UTC).date()):
+        count = len(list(matches))
+        yield datetime.combine(day, time(), UTC), at, at + count
+        at += count
