@@ -21,6 +21,7 @@ from adapters.embedded import DataFolderInUseError, EmbeddedError, EmbeddedServe
 from adapters.embedded.account import Account
 from adapters.embedded.postgres import SETTINGS
 from adapters.embedded.processes import ProcessIdentity, wait_until
+from tests.conftest import open_temporary_folder
 
 ALL = ("postgres", "nats", "valkey")
 
@@ -83,15 +84,23 @@ class Supervisor:
         self.process.stdout.close()
 
 
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """A folder that tests start servers in one after the other: making a cluster takes longer than starting it."""
+    folder = open_temporary_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest.fixture
-def supervisor(open_folder: Path) -> Iterator[Supervisor]:
-    running = Supervisor(open_folder)
+def supervisor(home: Path) -> Iterator[Supervisor]:
+    running = Supervisor(home)
     yield running
     running.close()
 
 
-def test_a_stop_leaves_no_process_and_no_socket(open_folder: Path) -> None:
-    with EmbeddedServers(open_folder, quiet, environment={}) as servers:
+def test_a_stop_leaves_no_process_and_no_socket(home: Path) -> None:
+    with EmbeddedServers(home, quiet, environment={}) as servers:
         started = identities(servers)
         urls = servers.urls
         assert len(started) == len(ALL)
@@ -99,10 +108,10 @@ def test_a_stop_leaves_no_process_and_no_socket(open_folder: Path) -> None:
         servers.check()
     assert not any(server.is_running() for server in started)
     assert not any(map(is_listening, (urls.database, urls.nats, urls.redis)))
-    assert sockets_below(open_folder) == []
+    assert sockets_below(home) == []
 
 
-def test_a_restart_keeps_data_ports_and_passwords(open_folder: Path) -> None:
+def test_a_restart_keeps_data_ports_and_passwords(home: Path) -> None:
     async def publish(url: str) -> None:
         client = await nats.connect(url)
         stream = client.jetstream()
@@ -116,17 +125,17 @@ def test_a_restart_keeps_data_ports_and_passwords(open_folder: Path) -> None:
         await client.close()
         return messages
 
-    with EmbeddedServers(open_folder, quiet, environment={}) as servers:
+    with EmbeddedServers(home, quiet, environment={}) as servers:
         first = servers.urls
         with psycopg.connect(first.database) as connection:
-            connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
+            connection.execute("CREATE TABLE kept_by_a_restart AS SELECT 42 AS number")
         with redis.Redis.from_url(first.redis) as client:
             client.set("kept", "yes")
         asyncio.run(publish(first.nats))
-    with EmbeddedServers(open_folder, quiet, environment={}) as servers:
+    with EmbeddedServers(home, quiet, environment={}) as servers:
         assert servers.urls == first
         with psycopg.connect(first.database) as connection:
-            assert connection.execute("SELECT number FROM kept").fetchone() == (42,)
+            assert connection.execute("SELECT number FROM kept_by_a_restart").fetchone() == (42,)
         with redis.Redis.from_url(first.redis) as client:
             assert client.get("kept") == b"yes"
         assert asyncio.run(count(first.nats)) == 1
@@ -143,32 +152,34 @@ def test_a_port_that_was_taken_meanwhile_is_replaced(open_folder: Path) -> None:
 
 
 def test_a_killed_supervisor_leaves_no_orphans_and_the_next_start_recovers(
-    open_folder: Path, supervisor: Supervisor
+    home: Path, supervisor: Supervisor
 ) -> None:
     with psycopg.connect(supervisor.database_url) as connection:
-        connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
+        connection.execute("CREATE TABLE kept_by_a_killed_supervisor AS SELECT 42 AS number")
     supervisor.kill()
     assert supervisor.leaves_nothing_running()
-    with EmbeddedServers(open_folder, quiet, environment={}) as servers:
+    with EmbeddedServers(home, quiet, environment={}) as servers:
         assert servers.urls.database == supervisor.database_url
         with psycopg.connect(servers.urls.database) as connection:
-            assert connection.execute("SELECT number FROM kept").fetchone() == (42,)
+            assert connection.execute(
+                "SELECT number FROM kept_by_a_killed_supervisor"
+            ).fetchone() == (42,)
 
 
 def test_the_next_start_need_not_wait_for_a_killed_one_to_be_gone(
-    open_folder: Path, supervisor: Supervisor
+    home: Path, supervisor: Supervisor
 ) -> None:
     supervisor.kill()
-    with EmbeddedServers(open_folder, quiet, environment={}) as servers:
+    with EmbeddedServers(home, quiet, environment={}) as servers:
         servers.check()
 
 
 def test_a_second_supervisor_on_the_same_folder_is_refused_with_the_firsts_pid(
-    open_folder: Path, supervisor: Supervisor
+    home: Path, supervisor: Supervisor
 ) -> None:
     with (
         pytest.raises(DataFolderInUseError, match=f"pid {supervisor.process.pid}"),
-        EmbeddedServers(open_folder, quiet, environment={}),
+        EmbeddedServers(home, quiet, environment={}),
     ):
         pass
 
@@ -192,18 +203,20 @@ def test_only_the_servers_asked_for_are_started(open_folder: Path) -> None:
         assert (servers.urls.database, servers.urls.nats) == ("", "")
 
 
-def test_postgres_comes_back_after_a_kill_with_what_was_committed(open_folder: Path) -> None:
-    with EmbeddedServers(open_folder, quiet, only=["postgres"], environment={}) as servers:
+def test_postgres_comes_back_after_a_kill_with_what_was_committed(home: Path) -> None:
+    with EmbeddedServers(home, quiet, only=["postgres"], environment={}) as servers:
         url = servers.urls.database
         with psycopg.connect(url) as connection:
-            connection.execute("CREATE TABLE kept AS SELECT 42 AS number")
+            connection.execute("CREATE TABLE kept_by_a_killed_server AS SELECT 42 AS number")
         servers.kill("postgres")
         with pytest.raises(ServerDied, match="postgres has exited"):
             servers.check()
         servers.start_again("postgres")
         assert servers.urls.database == url
         with psycopg.connect(url) as connection:
-            assert connection.execute("SELECT number FROM kept").fetchone() == (42,)
+            assert connection.execute("SELECT number FROM kept_by_a_killed_server").fetchone() == (
+                42,
+            )
         servers.restart("postgres")
         servers.check()
 
