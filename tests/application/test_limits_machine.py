@@ -25,6 +25,7 @@ from domain.actors import SETTLER, Actor
 from domain.bet import Bet
 from domain.commands import (
     AccountLimitsBody,
+    ApproveRepricing,
     BetsSeen,
     CashOutBet,
     ChangeAccountLimits,
@@ -40,6 +41,7 @@ from domain.commands import (
     OpenMarket,
     PlaceBet,
     PlaceBets,
+    ProposeRepricing,
     RejectWithdrawal,
     ResumeMarket,
     RollBackResult,
@@ -57,7 +59,7 @@ from domain.liability import Liability, added_up, held_by, liability_minor
 from domain.market import Market
 from domain.refusals import Refusal
 from domain.streams import State, evolve
-from tests.builders import ALICE, NOW, OPERATOR
+from tests.builders import ADMIN, ALICE, NOW, OPERATOR
 
 SIDES = ("home", "draw", "away")
 RUNNERS = ("ada", "bob", "cid")
@@ -285,6 +287,16 @@ class Limits(RuleBasedStateMachine):
                 for leg in bet.placed.legs
             )
             self._try(CashOutBet(offer_minor=1, prices=prices, share=share), target=bet.bet_id)
+
+    @rule(which=st.integers(0, 50), odds=ODDS)
+    def reprice(self, which: int, odds: Decimal) -> None:
+        if bet := self._bet(which):
+            leg = bet.placed.legs[0]
+            wish = ProposeRepricing(selection_id=leg.selection_id, odds=odds, reason="a slip")
+            proposed = self._try(wish, OPERATOR, bet.bet_id)
+            if proposed is not None:
+                approve = ApproveRepricing(repricing_id=proposed.repricing_id)
+                self._try(approve, ADMIN, bet.bet_id)
 
     @rule(amount=AMOUNTS, account=st.integers(0, 1), complete=st.none() | st.booleans())
     def withdraw(self, amount: int, account: int, complete: bool | None) -> None:
