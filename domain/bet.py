@@ -123,6 +123,8 @@ class Bet(Struct, frozen=True):
         of_bet, of_account = (
             self._settle(outcome) if self.settled is None else self._resettle(self.settled, outcome)
         )
+        if of_account is not None:
+            of_account = replace(of_account, by_hand="void")
         return replace(of_bet, reason=reason), of_account
 
     def void_parts(self, reason: str) -> tuple[BetPartsVoided, StakeResettled | None] | None:
@@ -140,13 +142,16 @@ class Bet(Struct, frozen=True):
         if not difference:
             return voided, None
         return voided, StakeResettled(
-            bet_id=self.bet_id, difference_minor=difference, currency=self.placed.currency
+            bet_id=self.bet_id,
+            difference_minor=difference,
+            currency=self.placed.currency,
+            by_hand="void",
         )
 
     def cash_out(self, return_minor: int, cash_out: CashOut) -> tuple[BetSettled, StakeSettled]:
         """End what is open of the bet with what was offered for it: no result changes it any more."""
         of_bet, of_account = self._settle(Outcome("cashed_out", return_minor, ()))
-        return replace(of_bet, cash_out=cash_out), of_account
+        return replace(of_bet, cash_out=cash_out), replace(of_account, by_hand="cash_out")
 
     def _void_outcome(self) -> Outcome:
         results = tuple(SelectionResult(leg.selection_id, "void") for leg in self.standing.legs)

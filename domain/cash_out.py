@@ -134,6 +134,7 @@ def cash_out(
         return_minor=return_minor,
         potential_return_minor=potential,
         currency=standing.currency,
+        by_hand="cash_out",
     )
 
 

@@ -37,6 +37,7 @@ Period = Literal["full_time", "first_half"]
 AbandonRule = Literal["void_undecided", "void_all"]
 SettledStatus = Literal["won", "lost", "void", "part_won"]
 EndStatus = Literal[SettledStatus, "cashed_out"]
+ByHand = Literal["void", "cash_out"]
 ArbitrageKind = Literal["two_way", "n_way", "back_lay", "cross_market", "middle"]
 ArbitrageEnd = Literal["price_moved", "expired", "not_open", "limits"]
 ArbitrageWarning = Literal["margin_over_10_percent", "stale_leg", "rules_differ"]
@@ -327,30 +328,35 @@ class StakeReserved(Event, frozen=True, kw_only=True):
 
 
 class StakeSettled(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """A bet's stake left play and its return, if any, became available; `bonus_minor` of a void free bet is bonus again."""
+    """A bet's stake left play and its return, if any, became available; `bonus_minor` of a void free bet is bonus again.
+
+    `by_hand` says what did it, if no result did: an operator's void, or its owner's cash-out.
+    """
 
     topic = "account.stake_settled"
-    version = 2  # of 2: bonus_minor
+    version = 3  # of 2: bonus_minor; of 3: by_hand
     bet_id: UUID
     stake_minor: int
     return_minor: int
     potential_return_minor: int
     currency: str
     bonus_minor: int = 0
+    by_hand: ByHand | None = None
 
 
 class StakeResettled(Event, frozen=True, kw_only=True, omit_defaults=True):
     """A settled bet returns another amount: `difference_minor` is added to what is available, or taken from it.
 
-    Only this and StakeReopened may take the available funds below zero.
+    Only this and StakeReopened may take the available funds below zero. `by_hand`: an operator made the bet void.
     """
 
     topic = "account.stake_resettled"
-    version = 2  # of 2: bonus_minor
+    version = 3  # of 2: bonus_minor; of 3: by_hand
     bet_id: UUID
     difference_minor: int
     currency: str
     bonus_minor: int = 0
+    by_hand: ByHand | None = None
 
 
 class StakeReopened(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -509,7 +515,7 @@ class BetResettled(Event, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     topic = "bet.resettled"
-    version = 2  # of 2: reason, and results that are None
+    version = 3  # of 2: reason; of 3: results that are None
     account_id: UUID
     status: SettledStatus
     results: tuple[SelectionResult | None, ...]

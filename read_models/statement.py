@@ -38,6 +38,8 @@ Kind = Literal[
     "settlement",
     "resettlement",
     "settlement_rolled_back",
+    "void",
+    "cash_out",
     "repricing",
     "commission",
     "bonus",
@@ -51,7 +53,7 @@ class StatementRow(Struct, frozen=True):
     So the amounts up to a row add up to its `available_after_minor`: a deposit +a, a withdrawal requested -a (it is
     held in play), completed 0 (what was held leaves), rejected +a, a stake -s (it is held in play), a settlement +r,
     the bet's return; a resettlement the difference by which a corrected result changed that return, a settlement rolled
-    back -r (the stake is held in play again), commission -c; bonus, free stakes and the repricing of an open bet 0. `reference` is what the client called the transfer, else the id of the transfer, the bet or the market.
+    back -r (the stake is held in play again), a cash-out what was paid, a bet made void its stake or the difference to what it had returned, commission -c; bonus, free stakes and the repricing of an open bet 0. `reference` is what the client called the transfer, else the id of the transfer, the bet or the market.
     """
 
     position: int
@@ -189,10 +191,10 @@ def _movement(
             return "withdrawal_rejected", amount, transfer_id, asked.get(transfer_id)
         case StakeReserved(bet_id=bet_id, amount_minor=amount):
             return "stake", -amount, bet_id, None
-        case StakeSettled(bet_id=bet_id, return_minor=returned):
-            return "settlement", returned, bet_id, None
-        case StakeResettled(bet_id=bet_id, difference_minor=difference):
-            return "resettlement", difference, bet_id, None
+        case StakeSettled(bet_id=bet_id, return_minor=returned, by_hand=by_hand):
+            return by_hand or "settlement", returned, bet_id, None
+        case StakeResettled(bet_id=bet_id, difference_minor=difference, by_hand=by_hand):
+            return by_hand or "resettlement", difference, bet_id, None
         case StakeReopened(bet_id=bet_id, return_minor=returned):
             return "settlement_rolled_back", -returned, bet_id, None
         case StakeRepriced(bet_id=bet_id):

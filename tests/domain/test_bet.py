@@ -240,7 +240,9 @@ def test_a_settled_bet_made_void_is_settled_again_with_the_difference() -> None:
     of_bet, of_account = bet.void("palpable error")
     assert isinstance(of_bet, BetResettled)
     assert (of_bet.difference_minor, of_bet.reason) == (-1_500, "palpable error")
-    assert of_account == StakeResettled(bet_id=BET, difference_minor=-1_500, currency="EUR")
+    assert of_account == StakeResettled(
+        bet_id=BET, difference_minor=-1_500, currency="EUR", by_hand="void"
+    )
     voided = bet.evolve(of_bet)
     assert voided.status == "void"
     assert voided.bring_to(voided.outcome(resulted(SelectionResult("home", "won")))) is None

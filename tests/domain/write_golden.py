@@ -159,8 +159,11 @@ EXAMPLES: Final[dict[type[Event], Event]] = {
             potential_return_minor=30_863,
             currency="EUR",
             bonus_minor=5,
+            by_hand="cash_out",
         ),
-        StakeResettled(bet_id=BET, difference_minor=-18_518, currency="EUR", bonus_minor=-5),
+        StakeResettled(
+            bet_id=BET, difference_minor=-18_518, currency="EUR", bonus_minor=-5, by_hand="void"
+        ),
         BonusGranted(transfer_id=TRANSFER, amount_minor=500, currency="EUR", reason="welcome"),
         FreeStakeReserved(
             bet_id=BET, amount_minor=500, potential_return_minor=1_500, currency="EUR"
