@@ -11,15 +11,16 @@ from domain.quotes import FeedEvent
 from fairbook.client import LedgerClient
 from fairbook.feed_desk import FeedDesk
 from tests.adapters.feeds.clock import HandClock
-from tests.conftest import open_temporary_folder
 from tests.service import Client, Json, Service, a_service, token, until
 
 START = datetime(2027, 5, 1, 15, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def service(servers: EmbeddedServers) -> Iterator[Service]:
-    with a_service(open_temporary_folder(), servers) as running:
+def service(
+    servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    with a_service(tmp_path_factory.mktemp("names"), servers) as running:
         yield running
 
 

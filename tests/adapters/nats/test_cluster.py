@@ -1,6 +1,7 @@
 """Three copies on a real cluster of three servers, whose leading server dies."""
 
 import asyncio
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -27,8 +28,10 @@ THREE = replace(LIMITS, replicas=3)
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    with a_cluster(open_temporary_folder()) as running:
+    folder = open_temporary_folder()
+    with a_cluster(folder) as running:
         yield running
+    shutil.rmtree(folder)
 
 
 async def leader_of(url: str, stream: str) -> str:
