@@ -211,12 +211,12 @@ def liability_minor(market: Market, book: LiabilityBook) -> int:
 
 
 def _lost_on_one(book: LiabilityBook) -> int:
-    lays = sum(lay.profit_minor for lay in book.lays.values())
-    more = [0] + [  # where this one wins, than where none does
-        back.profit_minor - book.lays.get(selection_id, NOTHING).profit_minor
+    lays = {selection_id: lay.profit_minor for selection_id, lay in book.lays.items()}
+    more = [  # where this one wins, than where none does
+        back.return_minor - back.stake_minor - lays.get(selection_id, 0)
         for selection_id, back in book.backs.items()
     ]
-    return lays + max(more)
+    return sum(lays.values()) + max([0, *more])
 
 
 def _lost_on_any(book: LiabilityBook) -> int:
