@@ -224,16 +224,21 @@ class SelectionResultBody(Command, frozen=True, kw_only=True):
     position: Annotated[int, Meta(ge=1, le=1000)] | None = None
 
 
-class DeclareResult(Command, frozen=True, kw_only=True):
-    """Say how the target market ended: by selection, or by the score that decides it.
+DeadHeaters = Annotated[list[Slug], Meta(min_length=1, max_length=500)]
+"""Runners that passed the post together, usually one."""
 
-    Asked again it corrects what was said before. `partial`: some selections only; the others keep what they have. The
+
+class DeclareResult(Command, frozen=True, kw_only=True):
+    """Say how the target market ended: by selection, by the score that decides it, or by a race's finishing order.
+
+    `finish` names runners in the order in which they finished, those that tied together; who is missing lost. Asked again it corrects what was said before. `partial`: some selections only; the others keep what they have. The
     score at half time decides markets on the first half. `starting_prices` are kept until others are given.
     """
 
     results: Annotated[list[SelectionResultBody], Meta(min_length=1, max_length=500)] | None = None
     score: ScoreBody | None = None
     half_time: ScoreBody | None = None
+    finish: Annotated[list[DeadHeaters], Meta(min_length=1, max_length=500)] | None = None
     starting_prices: Annotated[tuple[StartingPrice, ...], Meta(max_length=500)] = ()
     partial: bool = False
 

@@ -1,5 +1,6 @@
 """A market: a proposition on a fixture, its selections, and whether it takes bets."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Self, assert_never
@@ -32,6 +33,7 @@ from domain.events import (
     StartingPrice,
     Terms,
 )
+from domain.finish import results_from_finish
 from domain.money import check_odds, has_at_most_places
 from domain.refusals import (
     InvalidInput,
@@ -152,17 +154,22 @@ class Market(Struct, frozen=True):
         score: Score | None,
         *,
         half_time: Score | None = None,
+        finish: Sequence[Sequence[str]] | None = None,
         starting_prices: tuple[StartingPrice, ...] = (),
         partial: bool = False,
     ) -> ResultDeclared:
-        """Say how the market ended, selection by selection or by the score that decides it; again, to correct it.
+        """Say how the market ended, selection by selection or by what decides it; again, to correct it.
 
-        The score at half time decides a market on the first half. With `partial` the results may be of some
+        `finish` is a race's finishing order. The score at half time decides a market on the first half. With `partial` the results may be of some
         selections: the others keep theirs, or stay undecided. Starting prices are kept until others are given.
         """
-        if results is not None and (score is not None or half_time is not None):
-            raise InvalidInput("give either results or a score", field="results")
-        if results is None:
+        by_score = score is not None or half_time is not None
+        if (results is not None) + (finish is not None) + by_score > 1:
+            raise InvalidInput("give results, a score, or a finishing order", field="results")
+        if finish is not None:
+            withdrawn = {each.selection_id for each in self.withdrawals}
+            results = results_from_finish(self.type, self.terms, self.selections, withdrawn, finish)
+        elif results is None:
             results = self._by_score(score, half_time)
         named = [result.selection_id for result in results]
         for selection_id in named:
@@ -203,7 +210,7 @@ class Market(Struct, frozen=True):
         deciding = half_time if self.period == "first_half" else score
         if deciding is None:
             needed = "score" if self.period == "full_time" else "half_time"
-            raise InvalidInput(f"give either results or the {needed}", field="results")
+            raise InvalidInput(f"give results, the {needed}, or a finishing order", field="results")
         return results_from_score(self.type, self.line, self.selections, self.fixture, deciding)
 
     def _starting_prices(self, given: tuple[StartingPrice, ...]) -> dict[str, Decimal]:

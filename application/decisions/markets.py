@@ -173,6 +173,7 @@ def _declared(command: DeclareResult, market: Market) -> ResultDeclared:
         results,
         _score(command.score),
         half_time=_score(command.half_time),
+        finish=command.finish,
         starting_prices=command.starting_prices,
         partial=command.partial,
     )

@@ -13,13 +13,11 @@ from msgspec.structs import replace
 
 from adapters.football_data import Match
 from domain.commands import (
-    DeadHeatBody,
     DeclareResult,
     FixtureBody,
     OpenMarket,
     ScoreBody,
     SelectionBody,
-    SelectionResultBody,
     TermsBody,
     WithdrawRunner,
 )
@@ -192,24 +190,9 @@ def _race(number: int, match: Match, run_id: UUID, dice: Random) -> Offer:
 
 
 def _declare(finish: Sequence[Sequence[str]], starting: Mapping[str, Decimal]) -> DeclareResult:
-    """Say a race's result; who shares a place with others is in a dead heat where there are too few places."""
-    results = []
-    before = 0
-    for group in finish:
-        first, tied = before == 0, len(group)
-        left = (1 if first else PLACES) - before
-        results += [
-            SelectionResultBody(
-                selection_id=each,
-                result="won" if first else "placed" if left > 0 else "lost",
-                dead_heat=DeadHeatBody(tied=tied, places=left) if 0 < left < tied else None,
-                position=before + 1,
-            )
-            for each in group
-        ]
-        before += tied
+    """Say a race's result."""
     prices = tuple(StartingPrice(each, odds) for each, odds in starting.items())
-    return DeclareResult(results=results, starting_prices=prices)
+    return DeclareResult(finish=[list(group) for group in finish], starting_prices=prices)
 
 
 def _odds(dice: Random) -> Decimal:

@@ -81,6 +81,25 @@ def test_a_result_is_corrected_and_rolled_back(trader: Client, operator: Client)
     assert funds(trader, account, operator, market)["available_minor"] == 0
 
 
+def test_a_finishing_order_says_who_won_who_was_placed_and_who_shares(
+    trader: Client, operator: Client
+) -> None:
+    account, market = trader.account(1_000), race(operator)
+    placed = place(trader, account, leg(market, 3, "y"), kind="each_way")
+    path = f"/v1/markets/{market}/result"
+    operator.post(path, {"finish": [["x"], ["x"]]}).problem(422, "invalid_input")
+    operator.post(path, {"finish": [["x"], ["y"]], "score": {"home": 1, "away": 0}}).problem(
+        422, "invalid_input"
+    )
+    operator.post(path, {"finish": [["x", "y"]]}).ok(202)
+    settled(operator, market)
+    shown = bet_after(trader, operator, market, placed)
+    assert shown["legs"][0]["result"] == "won"
+    operator.post(path, {"finish": [["y"], ["x"]]}).ok(202)
+    settled(operator, market, 2)
+    assert bet_after(trader, operator, market, placed)["status"] == "won"
+
+
 def test_a_double_ends_with_its_last_leg(trader: Client, operator: Client) -> None:
     account = trader.account(1_000)
     first, second = race(operator, "Derby"), race(operator, "Oaks")

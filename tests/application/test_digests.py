@@ -87,6 +87,12 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
     ("MatchFeedName", {"fixture_id": str(MARKET)}),
     ("VoidBet", {"reason": "placed twice"}),
     ("VoidMarket", {"reason": "fog"}),
+    ("CashOutBet", {"offer_minor": 5}),
+    ("CashOutBet", {"offer_minor": 5, "share": 0.5}),
+    ("ProposeRepricing", {"selection_id": "home", "odds": 2.5, "reason": "a slip"}),
+    ("ApproveRepricing", {"repricing_id": str(TRANSFER)}),
+    ("RejectRepricing", {"repricing_id": str(TRANSFER), "reason": "no"}),
+    ("DeclareResult", {"finish": [["red"], ["blue", "green"]]}),
 ]
 
 

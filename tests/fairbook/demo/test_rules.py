@@ -7,8 +7,19 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from domain.events import BetKind, Leg, MarketType, Score
-from fairbook.demo.gala import DIVISOR, PLACES, RULE_4, RUNNERS, Gala, late_wagers, prepare, wagers
+from domain.events import BetKind, Leg, MarketType, Score, SelectionResult, Terms
+from domain.finish import results_from_finish
+from fairbook.demo.gala import (
+    DIVISOR,
+    PLACES,
+    RULE_4,
+    RUNNERS,
+    Gala,
+    Offer,
+    late_wagers,
+    prepare,
+    wagers,
+)
 from fairbook.demo.rules import (
     VOID,
     Ended,
@@ -104,6 +115,17 @@ def test_places_left_are_shared_among_those_who_tie_for_them() -> None:
     assert [shares[each].place for each in "abcde"] == [1, 1, Fraction(1, 2), Fraction(1, 2), 0]
 
 
+def words(offer: Offer) -> tuple[SelectionResult, ...]:
+    """How a race's runners ended; none for what a score decides."""
+    if offer.declared.finish is None:
+        return ()
+    withdrawn = [offer.withdrawal.selection_id] if offer.withdrawal else []
+    terms = Terms(PLACES, DIVISOR)
+    return results_from_finish(
+        offer.opened.type, terms, offer.selections, withdrawn, offer.declared.finish
+    )
+
+
 def known(gala: Gala) -> dict[UUID, oracle.MarketFacts]:
     """What the oracle is told of a day: the words that are declared, not the shares that the demo works with."""
     facts = {}
@@ -124,7 +146,7 @@ def known(gala: Gala) -> dict[UUID, oracle.MarketFacts]:
                     each.dead_heat.tied if each.dead_heat else 1,
                     each.dead_heat.places if each.dead_heat else 1,
                 )
-                for each in declared.results or []
+                for each in words(offer)
             },
             starting={each.selection_id: Fraction(each.odds) for each in declared.starting_prices},
             withdrawn=[
@@ -182,7 +204,7 @@ def test_a_day_has_every_kind_of_bet_each_type_of_market_and_every_turn_of_resul
     assert any(wager.at_starting_price for wager in placed)
     assert any(offer.withdrawal for offer in gala.offers)
     assert {offer.rolled_back for offer in gala.offers if offer.wrong} == {True, False}
-    tied = [each for race in gala.races for each in race.declared.results or [] if each.dead_heat]
+    tied = [each for race in gala.races for each in words(race) if each.dead_heat]
     assert {each.result for each in tied} == {"won", "placed"}
     assert len({wager.bet_id for wager in placed}) == len(placed)
-    assert {each.selection_id for each in gala.races[0].declared.results or []} < set(RUNNERS)
+    assert {each.selection_id for each in words(gala.races[0])} < set(RUNNERS)
