@@ -60,13 +60,14 @@ def walk_forward(
     settings: GoalsSettings | None = None,
     on_day: Callable[[datetime], None] | None = None,
 ) -> Forecasts:
-    """Forecast each match of one league from `since` on, by the goals model (`goals`) and by Elo (`elo`).
+    """Forecast each match of one league from the day of `since` (UTC) on, by the goals model (`goals`) and by Elo (`elo`).
 
     `rng` makes the model's draws. Raises NoMatches when nothing was played before or after `since`.
     """
     settings = GoalsSettings() if settings is None else settings
     played = sorted(matches, key=lambda match: match.played_at)
-    if not played or played[0].played_at >= since or played[-1].played_at < since:
+    first_day = datetime.combine(since.astimezone(UTC).date(), time(), UTC)
+    if not played or played[0].played_at >= first_day or played[-1].played_at < first_day:
         raise NoMatches("matches before the first forecast and after it are needed")
     elo = EloGoals()
     fit: GoalsFit | None = None
@@ -75,7 +76,7 @@ def walk_forward(
     forecast: list[PlayedMatch] = []
     for day, begun, ended in _days(played):
         today = played[begun:ended]
-        if day >= since:
+        if day >= first_day:
             fixtures = [(match.home, match.away) for match in today]
             sides = {team for fixture in fixtures for team in fixture}
             table = GoalsTable.of(
