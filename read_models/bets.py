@@ -219,6 +219,17 @@ async def to_visit(
     return await db.rows(_TO_VISIT, parameters, _columns)
 
 
+_COUNT_VISITED = """
+SELECT (SELECT count(*) FROM bets WHERE market_id = %(market_id)s AND position <= %(after)s)
+     + (SELECT count(*) FROM bets_further_legs WHERE market_id = %(market_id)s AND position <= %(after)s)"""
+
+
+async def count_visited(db: Db, market_id: UUID, after: int) -> int:
+    """Count the bets with a leg on this market that were placed up to a position."""
+    rows = await db.rows(_COUNT_VISITED, {"market_id": market_id, "after": after}, _columns)
+    return int(rows[0][0])
+
+
 _ON_MARKET = """
 SELECT bet_id FROM bets WHERE market_id = %(market_id)s
 UNION ALL

@@ -39,6 +39,7 @@ from domain.events import (
     StartingPrice,
     Terms,
 )
+from read_models import bets
 from read_models.db import Db, Page, decode_cursor, page_of, query
 from read_models.projection import (
     ALTERATIONS,
@@ -106,6 +107,7 @@ class Market(Struct, frozen=True):
 class SettlementRow(Struct, frozen=True):
     """How far a market's settlement is; `progress` is the share of the bets that touch it that is settled.
 
+    While a correction or a rollback is settled it is the share that was visited: nearly all of them are settled already.
     `generation` counts its results, corrections and rollbacks; `completed`: all bets were visited in this generation, up
     to the one at `visited_position` while it is not.
     """
@@ -217,6 +219,9 @@ async def settlement(db: Db, market_id: UUID) -> SettlementRow | None:
     placed = sum(row[5] for row in rows)
     settled = sum(row[6] for row in rows)
     completed = settled_generation == generation > 0
+    progress = 1.0 if status == "settled" else settled / placed if placed else 0.0
+    if placed and not completed and settled_generation:
+        progress = await bets.count_visited(db, market_id, after) / placed
     return SettlementRow(
         market_id,
         status,
@@ -225,7 +230,7 @@ async def settlement(db: Db, market_id: UUID) -> SettlementRow | None:
         after,
         placed - settled,
         settled,
-        1.0 if status == "settled" else settled / placed if placed else 0.0,
+        min(progress, 1.0),  # one of the two views may be ahead
         [SettlementTotal(row[4], row[6], int(row[7]), int(row[8])) for row in rows if row[6]],
     )
 
