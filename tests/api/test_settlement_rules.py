@@ -165,6 +165,58 @@ def test_starting_prices_and_withdrawn_runners(trader: Client, operator: Client)
     assert legs[0]["odds"] is None
 
 
+def test_a_runner_that_was_withdrawn_by_mistake_runs_after_all(
+    trader: Client, operator: Client
+) -> None:
+    account, market = trader.account(1_000), race(operator)
+    placed = place(trader, account, leg(market, 3))
+    on_it = place(trader, account, leg(market, 5, "y"))
+    path = f"/v1/markets/{market}"
+    operator.post(f"{path}/withdrawals", {"selection_id": "y", "odds": 5}).ok(202)
+    settled(operator, market)
+    operator.post(f"{path}/result", results("won", "void")).ok(202)
+    settled(operator, market, 2)
+    assert bet_after(trader, operator, market, placed)["return_minor"] == 260
+    mistake = {"selection_id": "y", "reason": "the wrong number"}
+    trader.post(f"{path}/reinstatements", mistake).problem(403, "forbidden")
+    assert operator.post(f"{path}/reinstatements", mistake).ok(202)["status"] == "part_resulted"
+    operator.post(f"{path}/reinstatements", mistake).problem(409, "market_state_conflict")
+    settled(operator, market, 3)
+    assert bet_after(trader, operator, market, placed)["return_minor"] == 300
+    assert bet_after(trader, operator, market, on_it)["status"] == "open"
+    shown = operator.get(path).ok()
+    assert [each["result"] for each in shown["selections"]] == ["won", None, "lost"]
+    assert shown["selections"][1]["withdrawn"] is None
+    rest = {"results": [{"selection_id": "y", "result": "lost"}], "partial": True}
+    operator.post(f"{path}/result", rest).ok(202)
+    settled(operator, market, 4)
+    assert bet_after(trader, operator, market, on_it)["status"] == "lost"
+    operator.post(f"{path}/withdrawals", {"selection_id": "z"}).ok(202)
+    settled(operator, market, 5)
+    assert operator.get(path).ok()["selections"][2]["withdrawn"]["odds"] is None
+
+
+def test_an_abandoned_race_gives_back_what_was_bet_at_prices_that_nobody_returned(
+    trader: Client, operator: Client
+) -> None:
+    account, market = trader.account(1_000), race(operator)
+    placed = [place(trader, account, leg(market, "SP", each)) for each in "xy"]
+    path = f"/v1/markets/{market}"
+    prices = [{"selection_id": "z", "odds": 4}]
+    operator.post(f"{path}/result", results("won", starting_prices=prices)).ok(202)
+    settled(operator, market)
+    shown = [bet_after(trader, operator, market, each)["status"] for each in placed]
+    assert shown == ["open", "lost"]
+    operator.post(f"{path}/abandon", {"reason": "no prices were returned"}).ok(202)
+    settled(operator, market, 2)
+    shown = [bet_after(trader, operator, market, each)["status"] for each in placed]
+    assert shown == ["void", "lost"]
+    selections = operator.get(path).ok()["selections"]
+    assert [each["starting_price"] for each in selections] == [None, None, 4]
+    again = operator.post(f"{path}/abandon", {"reason": "no prices were returned"})
+    again.problem(409, "result_already_declared")
+
+
 def test_only_the_text_sp_stands_for_the_starting_price(trader: Client, operator: Client) -> None:
     account, market = trader.account(1_000), race(operator)
     for odds in (None, "sp", "SP ", "2.5"):
