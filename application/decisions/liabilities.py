@@ -26,8 +26,6 @@ def begin(market: Market, bet_ids: Iterable[UUID], ctx: Context) -> None:
         if bet.status == "open" and bet.touches(market.market_id):
             held.append((1, liability.held_by(bet.standing, _markets_of(bet.placed, ctx))))
     stream = liability_id(market.market_id)
-    if not ctx.book.knows(stream):  # of a market that is opened here
-        ctx.book.put_loaded({stream}, {})
     counted = LiabilityCounted(market_id=market.market_id, held=liability.added_up(held))
     ctx.book.record(stream, counted)
 

@@ -8,6 +8,7 @@ from application import answers
 from application.answers import Answer
 from application.decisions import liabilities
 from application.decisions.context import Context, as_market, odds_id, start
+from application.decisions.liabilities import liability_id
 from domain import market as markets
 from domain import odds
 from domain.commands import (
@@ -74,6 +75,8 @@ def open_market(command: OpenMarket, ctx: Context) -> Answer:
     )
     start(market_id, ctx, chosen=command.market_id is not None)
     market = as_market(ctx.book.record(market_id, opened))
+    # A bet on it may be in this very batch, and was loaded for before there was a market.
+    ctx.book.put_loaded({odds_id(market_id), liability_id(market_id)}, {})
     if market.max_liability_minor is not None:
         liabilities.begin(market, (), ctx)
     assert fixture.fixture_id is not None

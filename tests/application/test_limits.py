@@ -22,9 +22,9 @@ from domain.commands import (
 from domain.events import Held, LiabilityChanged, LiabilityCounted
 from domain.liability import EMPTY, Liability, liability_minor
 from domain.market import Market
-from domain.refusals import LimitExceeded, MarketStateConflict
+from domain.refusals import LimitExceeded, MarketStateConflict, PriceChanged
 from tests.application.desk import Desk, Log, a_desk, read_log
-from tests.builders import OPERATOR, place_bet
+from tests.builders import OPERATOR, an_id, open_market, place_bet
 from tests.read_models.business import follow
 
 pytestmark = pytest.mark.anyio
@@ -91,7 +91,7 @@ async def test_a_settlement_lets_go_step_by_step_and_a_rollback_holds_again(
         batch = PlaceBets(bets=[place_bet(account_id, market_id, 10 + n) for n in range(120)])
         placed = await desk.ask(batch)
         bets = [UUID(each["bet_id"]) for each in placed["results"]]
-        before = liability(read_log(database_url), market_id)
+        before = after = liability(read_log(database_url), market_id)
         await desk.score(market_id, 0, 2)
         for generation in (1, 2):
             for start in range(0, 120, 40):
@@ -150,3 +150,19 @@ async def test_a_market_without_the_limit_has_no_such_stream(database_url: str) 
     log = read_log(database_url)
     assert liability_id(market_id) not in log.states
     assert not log.of(LiabilityChanged)
+
+
+async def test_a_market_may_be_opened_and_bet_on_in_one_batch(database_url: str) -> None:
+    async with a_desk(database_url) as desk:
+        account_id = await desk.account(10**6)
+    async with a_desk(database_url) as desk:  # what it is asked first is decided in one batch
+        limited, house = an_id("limited"), an_id("house")
+        done = await asyncio.gather(
+            desk.ask(open_market(limited, limits=LIMITS), OPERATOR),
+            desk.bet(account_id, limited, 20_000),
+            desk.bet(account_id, limited, 1),
+            desk.ask(open_market(house, pricing="house"), OPERATOR),
+            desk.bet(account_id, house, 1),
+            return_exceptions=True,
+        )
+    assert [type(each) for each in done] == [dict, dict, LimitExceeded, dict, PriceChanged]
