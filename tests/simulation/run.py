@@ -33,6 +33,8 @@ EXPECTED_REFUSALS = {
     "market_not_open",
     "market_state_conflict",
     "not_offered",
+    "repricing_not_found",
+    "second_approver_needed",
     "selection_not_in_market",
     "result_already_declared",
     "result_not_derivable",
@@ -158,9 +160,16 @@ class Run:
         accounts = {key: state for key, state in log.states.items() if isinstance(state, Account)}
         expected_balances = oracle.balances(self.world.cash, expected.values(), self.world.rates)
         assert {
-            account_id: Balances(account.available_minor, account.in_play_minor, account.bonus_minor)
+            account_id: Balances(
+                account.available_minor, account.in_play_minor, account.bonus_minor
+            )
             for account_id, account in accounts.items()
         } == expected_balances
+        promised = dict.fromkeys(accounts, 0)
+        for bet in bets.values():
+            if bet.settled is None:
+                promised[bet.placed.account_id] += bet.standing.potential_return_minor
+        assert {key: account.promised_minor for key, account in accounts.items()} == promised
         withdrawals = {k: s.status for k, s in log.states.items() if isinstance(s, Withdrawal)}
         assert withdrawals == self.world.finished | dict.fromkeys(self.world.pending, "pending")
 

@@ -1,7 +1,7 @@
 """What the simulated desk knows, and what it thinks of next."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -13,6 +13,7 @@ from uuid import UUID
 from domain.actors import SETTLER, Actor
 from domain.commands import (
     AbandonMarket,
+    ApproveRepricing,
     CashOutBet,
     CloseMarket,
     Command,
@@ -28,7 +29,9 @@ from domain.commands import (
     OpenMarket,
     PlaceBet,
     PlaceBets,
+    ProposeRepricing,
     ReinstateRunner,
+    RejectRepricing,
     RejectWithdrawal,
     ResumeMarket,
     RollBackResult,
@@ -44,7 +47,7 @@ from domain.commands import (
     WithdrawRunner,
 )
 from domain.events import AbandonRule, Leg, PriceSeen, Result, StartingPrice
-from tests.builders import ALICE, OPERATOR
+from tests.builders import ADMIN, ALICE, OPERATOR
 from tests.simulation import oracle
 from tests.simulation.offers import (
     BETS,
@@ -124,6 +127,7 @@ class World:
         self.recent: list[UUID] = []
         self.unsettled: dict[UUID, None] = {}
         self.bets: dict[UUID, BetFacts] = {}
+        self.repricings: dict[UUID, tuple[UUID, ProposeRepricing]] = {}
         self.time = 0
 
     # ---- facts
@@ -190,6 +194,10 @@ class World:
             return self.void_market(self.random.choice(self.recent or self.in_play))
         if pick < 0.58 and self.bets:
             return self.cash_out()
+        if pick < 0.59 and self.bets:
+            return self.propose_repricing()
+        if pick < 0.60 and self.repricings:
+            return self.decide_repricing()
         return self.place()
 
     # ---- accounts
@@ -628,6 +636,48 @@ class World:
             bet.cashed.append((part, offer))
 
         return Step(command, ALICE, bet_id, learn)
+
+    def propose_repricing(self) -> Step:
+        """Propose other odds for a leg of a bet, open or settled."""
+        bet_id = self.random.choice((self.a_late_bet(), self.random.choice(list(self.bets))))
+        leg = self.random.choice(self.bets[bet_id].legs)
+        command = ProposeRepricing(
+            market_id=leg.market, selection_id=leg.selection, odds=self.odds(), reason="a slip"
+        )
+
+        def learn(answer: Answer) -> None:
+            self.repricings[bet_id] = UUID(answer["repricing_id"]), command
+
+        return Step(command, OPERATOR, bet_id, learn)
+
+    def decide_repricing(self) -> Step:
+        bet_id = self.random.choice(list(self.repricings))
+        repricing_id, proposed = self.repricings[bet_id]
+        approved = self.random.random() < 0.8
+        who = OPERATOR if self.random.random() < 0.1 else ADMIN
+
+        def learn(_: Answer) -> None:
+            self.repricings.pop(bet_id, None)
+            if approved:
+                bet = self.bets[bet_id]
+                bet.legs = tuple(
+                    replace(leg, odds=Fraction(proposed.odds))
+                    if leg.market == proposed.market_id
+                    else leg
+                    for leg in bet.legs
+                )
+
+        def missed() -> None:
+            # A bet that was made void or cashed out meanwhile is not repriced any more.
+            if who != OPERATOR:
+                self.repricings.pop(bet_id, None)
+
+        command = (
+            ApproveRepricing(repricing_id=repricing_id)
+            if approved
+            else RejectRepricing(repricing_id=repricing_id, reason="it was right")
+        )
+        return Step(command, who, bet_id, learn, missed)
 
     # ---- settlement
 
