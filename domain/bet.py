@@ -27,12 +27,12 @@ from domain.events import (
     StakeSettled,
     Standing,
 )
-from domain.legs import RACES, LegOutcome, Taken, leg_outcome, loses_all, result_of
+from domain.legs import RACES
 from domain.market import Market
 from domain.money import MAX_FUNDS_MINOR, check_odds, single_return_minor
 from domain.placing import staked_minor
 from domain.refusals import BetStateConflict, LimitExceeded
-from domain.returns import bet_outcome
+from domain.returns import outcome_of
 from domain.settlement import Outcome, settle_single
 
 BetEvent = (
@@ -102,7 +102,7 @@ class Bet(Struct, frozen=True):
                 return None
             assert leg.odds is not None
             return settle_single(leg.odds, result, placed.total_stake_minor)
-        return _outcome(self, markets)
+        return outcome_of(placed, markets, self.cashed_stake_minor)
 
     def bring_to(self, outcome: Outcome | None) -> tuple[BetChange, StakeChange | None] | None:
         """Give what happens to the bet and to its account so that it ends like this; None when it does already."""
@@ -291,60 +291,6 @@ def _is_plain(placed: BetPlaced, leg: Leg, market: Market) -> bool:
         and market.type not in RACES
         and (market.limits is None or market.limits.max_payout_minor is None)
     )
-
-
-def _outcome(bet: Bet, markets: Mapping[UUID, Market]) -> Outcome | None:
-    placed = bet.standing
-    each_way = placed.each_way or placed.kind == "each_way"
-    results: list[SelectionResult | None] = []
-    is_lost = is_undecided = False
-    for leg in placed.legs:
-        market = markets[leg.market_id]
-        result = result_of(leg, market)
-        results.append(result)
-        if result is None:
-            is_undecided = True
-        elif placed.kind == "accumulator" and loses_all(result, market.type, each_way=each_way):
-            is_lost = True
-    if is_lost:
-        return Outcome("lost", 0, tuple(results))
-    if is_undecided:
-        return None  # before anything is worked out
-    legs: list[LegOutcome] = []
-    for leg in placed.legs:
-        taken = Taken(leg, placed.placed_at, placed.best_odds, each_way)
-        ended = leg_outcome(taken, markets[leg.market_id])
-        if ended is None:
-            return None
-        legs.append(ended)
-    return bet_outcome(
-        placed.kind,
-        placed.side,
-        legs,
-        each_way=each_way,
-        stake_minor=placed.stake_minor,
-        total_stake_minor=placed.total_stake_minor,
-        max_payout_minor=max_payout_minor(bet, markets, placed.total_stake_minor),
-        free=placed.free,
-    )
-
-
-def max_payout_minor(bet: Bet, markets: Mapping[UUID, Market], stake_minor: int) -> int | None:
-    """Give the most that the next part of a bet may return by its markets' caps, None without one.
-
-    A cap is shared by the stakes, in the order in which parts are settled: so they add up to it, and none is less than
-    its own stake.
-    """
-    caps = [
-        limits.max_payout_minor
-        for leg in bet.placed.legs
-        if (limits := markets[leg.market_id].limits) and limits.max_payout_minor is not None
-    ]
-    total, before = bet.placed.total_stake_minor, bet.cashed_stake_minor
-    if not caps or stake_minor == total:
-        return min(caps, default=None)
-    cap = max(min(caps), total)
-    return cap * (before + stake_minor) // total - cap * before // total
 
 
 def place_single(account: Account, market: Market, leg: Leg, stake_minor: int) -> BetPlaced:

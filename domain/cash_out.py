@@ -1,7 +1,8 @@
 """What cashing a bet out pays now: the stake times what its legs are worth at today's prices, less a margin.
 
-A share of the stake that is open may be cashed out; the rest stays open, and may be cashed out in its turn. A leg is worth o_taken / o_now while it is open, and its multiplier once it is decided. Published case: 10 at 6.0, now 2.25,
-is worth 26.67 before the margin.
+A share of the stake that is open may be cashed out; the rest stays open, and may be cashed out in its turn. A leg is
+worth o_taken / o_now while it is open, and its multiplier once it is decided. Published case: 10 at 6.0, now 2.25, is
+worth 26.67 before the margin.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from domain.account import Account
-from domain.bet import Bet, max_payout_minor
+from domain.bet import Bet
 from domain.events import (
     BetPartCashedOut,
     BetPlaced,
@@ -32,6 +33,7 @@ from domain.refusals import (
     PriceChanged,
     PriceStale,
 )
+from domain.returns import payout_cap_minor
 
 MARGIN: Final = Decimal("0.05")
 """The share of a bet's worth that the book keeps unless it is set up otherwise."""
@@ -97,7 +99,7 @@ def offer_minor(
     if not is_open:
         raise BetStateConflict("every leg of the bet is decided")
     offer = min(round_half_up(worth), _potential_return_minor(placed, stake))
-    cap = max_payout_minor(bet, markets, stake)
+    cap = payout_cap_minor(placed, markets, stake, bet.cashed_stake_minor)
     if cap is not None:
         offer = min(offer, max(cap, stake))
     if offer <= 0:
