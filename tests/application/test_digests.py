@@ -85,6 +85,16 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     ("MatchFeedName", {"fixture_id": str(MARKET)}),
+    (
+        "OpenAccount",
+        {
+            "currency": "EUR",
+            "name": "main",
+            "limits": {"max_in_play_minor": 5, "max_profit_minor": 9},
+        },
+    ),
+    ("ChangeAccountLimits", {"max_in_play_minor": 5}),
+    ("ChangeMarketLimits", {"max_stake_minor": 5, "max_liability_minor": 7}),
     ("VoidBet", {"reason": "placed twice"}),
     ("VoidMarket", {"reason": "fog"}),
     ("CashOutBet", {"offer_minor": 5}),
