@@ -1,11 +1,14 @@
 """Walk-forward forecasts know nothing of their future, and tell a good model from a poor one."""
 
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from adapters.football_data import read_season
 from application.football_evaluation import (
     GoalsSettings,
     difference_of,
@@ -21,6 +24,7 @@ from domain.refusals import NoMatches
 from tests.builders import NOW
 from tests.domain.prediction.leagues import league
 
+DATA = Path(os.environ.get("FAIRBOOK_DATA", Path(__file__).parents[2] / "../shared/data"))
 SETTINGS = GoalsSettings(draws=50)
 SINCE = NOW - timedelta(days=330)
 
@@ -139,3 +143,31 @@ def test_a_side_that_was_long_away_begins_below_the_others() -> None:
     elo.hear(PlayedMatch("A", "B", 1, 1, NOW - timedelta(days=days)) for days in range(400, 0, -7))
     chances = result_chances(elo.chances([("A", "B"), ("A", "Up")], NOW))
     assert chances[1, 0] > chances[0, 0]
+
+
+# ---- real results
+
+
+def test_a_month_of_the_premier_league_is_forecast_better_than_by_chance() -> None:
+    files = [DATA / "football" / f"E0_{season}.csv" for season in ("2021", "2122")]
+    for file in files:
+        if not file.exists():
+            pytest.skip(f"{file} is not there: set FAIRBOOK_DATA")
+    played = [
+        PlayedMatch(
+            match.fixture.home or "",
+            match.fixture.away or "",
+            match.score.home,
+            match.score.away,
+            match.fixture.starts_at,
+        )
+        for file in files
+        for match in read_season(file).matches
+        if match.score is not None
+    ]
+    found = walk_forward(played, datetime(2022, 4, 20, tzinfo=UTC), np.random.default_rng(0))
+    assert len(found.matches) > 50
+    for chances in found.by_model.values():
+        scores = scores_of("", chances, found.outcomes)
+        assert 0.12 < scores.rps < 0.22
+        assert scores.log_loss < np.log(3)
