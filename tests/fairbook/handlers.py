@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from adapters.embedded.processes import ProcessIdentity
-from adapters.nats.connection import AWAY, connected
+from adapters.nats.connection import AWAY, cancelled, connected
 from application.facts import fact_line
 from fairbook.handle import keep_running, outbox
 from fairbook.settings import Settings
@@ -44,9 +44,7 @@ async def an_outbox(
     try:
         yield task
     finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await cancelled(task)
 
 
 class HandleProcess:

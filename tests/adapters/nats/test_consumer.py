@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable
 import pytest
 from nats.js import JetStreamContext
 
+from adapters.nats.connection import cancelled
 from adapters.nats.consumer import (
     CUT,
     REASON,
@@ -76,8 +77,7 @@ async def running(consumer: DurableConsumer, handle: object) -> AsyncIterator[No
             yield
         finally:
             assert not task.done() or task.exception() is None
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await cancelled(task)
 
 
 # ---- message by message

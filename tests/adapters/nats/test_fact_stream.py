@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from adapters.nats.connection import connected
+from adapters.nats.connection import cancelled, connected
 from adapters.nats.fact_stream import OMITTED, LedgerStream
 from adapters.nats.streams import LEDGER
 from adapters.postgres.bell import LedgerBell
@@ -184,8 +184,7 @@ async def test_two_at_once_without_a_lock_publish_every_event_once(
         await published_up_to(nats_url, last[0])
         for rival in rivals:
             assert not rival.done()
-            rival.cancel()
-        await asyncio.gather(*rivals, return_exceptions=True)
+            await cancelled(rival)
     await check_every_event_is_there_once_and_in_order(database_url, nats_url)
 
 
