@@ -83,9 +83,9 @@ async def cash_out_bet(
 
 def _normal(share: Decimal | None) -> Decimal | None:
     """Give a share in one spelling: 1 is the whole, as no share is, and 0.50 is 0.5."""
-    if share is None or share == 1:
-        return None
-    return share.normalize() if has_at_most_places(share, SHARE_PLACES) else share
+    if share is None or not has_at_most_places(share, SHARE_PLACES):
+        return share  # what is no number may not even be compared
+    return None if share == 1 else share.normalize()
 
 
 async def _prices(bet_id: UUID, desk: Desk) -> tuple[PriceSeen, ...]:

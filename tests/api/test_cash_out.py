@@ -96,6 +96,10 @@ def test_what_is_not_cashed_out(trader: Client, operator: Client) -> None:
         refused = trader.post(path, {"offer_minor": 1, "share": share}).problem(422)
         assert refused["errors"][0]["field"] == "share"
         trader.get(path, share=str(share)).problem(422)
+    for odd in ("NaN", "sNaN", "-sNaN1", "Infinity", "0E-999999", "1E+999999", "9" * 400):
+        assert trader.get(path, share=odd).status in (400, 422), odd
+        body = {"offer_minor": 1, "share": odd}
+        assert trader.post(path, body).status in (400, 422), odd
     for rounds in ("0.0001", "0.9999"):  # of 1,000 minor units: to nothing, and to all
         trader.get(path, share=rounds).problem(422, "invalid_input")
     operator.post(f"/v1/markets/{market}/suspend").ok()
