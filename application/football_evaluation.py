@@ -1,9 +1,11 @@
 """What football models would have said, day by day, had they known only what had happened: walk-forward forecasts.
 
-Each day every model learns from the matches of earlier days and forecasts the day's; nothing else reaches it. Losses
+Each day every model learns from the matches that were over when the day began and forecasts the day's; nothing else
+reaches it. Losses
 are compared match by match on the same matches.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, time
 from itertools import groupby
@@ -16,7 +18,7 @@ from domain.prediction.elo import EloGoals
 from domain.prediction.goals_fit import GoalsFit, fit_goals
 from domain.prediction.goals_model import GoalsModel, result_chances
 from domain.prediction.goals_prior import GoalsPrior
-from domain.prediction.goals_table import GoalsTable, PlayedMatch, newcomers_of
+from domain.prediction.goals_table import FINISHED_AFTER, GoalsTable, PlayedMatch, newcomers_of
 from domain.prediction.losses import (
     Interval,
     bootstrap_mean,
@@ -74,16 +76,20 @@ def walk_forward(
     teams: tuple[str, ...] = ()
     said: dict[str, list[Floats]] = {"goals": [], "elo": []}
     forecast: list[PlayedMatch] = []
-    for day, begun, ended in _days(played):
-        today = played[begun:ended]
+    begins = [match.played_at for match in played]
+    heard = 0
+    for day, today in _days(played):
+        known = bisect_right(begins, day - FINISHED_AFTER)
+        elo.hear(played[heard:known])
+        heard = known
         if day >= first_day:
             fixtures = [(match.home, match.away) for match in today]
             sides = {team for fixture in fixtures for team in fixture}
             table = GoalsTable.of(
-                played[:begun],
+                played[:known],
                 day,
                 half_life_days=settings.half_life_days,
-                newcomers=newcomers_of(played[:begun], day, sides),
+                newcomers=newcomers_of(played[:known], day, sides),
             )
             fit = fit_goals(table, settings.prior, fit if table.teams == teams else None)
             teams = table.teams
@@ -94,7 +100,6 @@ def walk_forward(
             forecast += today
             if on_day is not None:
                 on_day(day)
-        elo.hear(today)
     return Forecasts(
         matches=tuple(forecast),
         outcomes=outcomes_of(forecast),
@@ -132,10 +137,7 @@ def difference_of(
     return bootstrap_mean(each, rng.integers(0, len(each), (resamples, len(each))))
 
 
-def _days(played: Sequence[PlayedMatch]) -> Iterator[tuple[datetime, int, int]]:
-    """Give each day's beginning (UTC) and the positions of its first match and the one after its last."""
-    at = 0
+def _days(played: Sequence[PlayedMatch]) -> Iterator[tuple[datetime, list[PlayedMatch]]]:
+    """Give each day's beginning (UTC) and its matches."""
     for day, matches in groupby(played, key=lambda match: match.played_at.astimezone(UTC).date()):
-        count = len(list(matches))
-        yield datetime.combine(day, time(), UTC), at, at + count
-        at += count
+        yield datetime.combine(day, time(), UTC), list(matches)

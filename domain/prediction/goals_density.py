@@ -21,10 +21,9 @@ LEVEL, HOME, RHO, NEWCOMER, SHARED = 0, 1, 2, 3, 4
 RATE_LOGS_MAX: Final = 4.0
 """Log rates beyond this (55 goals) are out of the question: the density is 0."""
 
-# τ = 1 + sign·ρ·u with u = λν, λ, ν, 1: by low score, whether u has λ and whether it has ν.
-_SIGNS: Final = np.array([-1.0, 1.0, 1.0, -1.0])[:, None, None]
-_HAS_HOME: Final = np.array([1.0, 1.0, 0.0, 0.0])[:, None, None]
-_HAS_AWAY: Final = np.array([1.0, 0.0, 1.0, 0.0])[:, None, None]
+# τ = 1 + sign·ρ·u with u = λν, λ, ν, 1: by low score the sign, whether u has λ, and whether it has ν.
+_LOW: Final = ((-1.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 1.0), (-1.0, 0.0, 0.0))
+_SIGNS, _HAS_HOME, _HAS_AWAY = np.array(_LOW).T[..., None, None]
 
 
 def log_likelihood(table: GoalsTable, vectors: Floats) -> tuple[Floats, Floats]:
@@ -49,9 +48,7 @@ def log_likelihood(table: GoalsTable, vectors: Floats) -> tuple[Floats, Floats]:
     away_slope = table.away_goals - table.weight * away_rates
     rho_slope = np.zeros(vectors.shape[:-1])
     products = (home_rates * away_rates, home_rates, away_rates, np.ones_like(home_rates))
-    for low, sign, product, has_home, has_away in zip(
-        table.low, (-1.0, 1.0, 1.0, -1.0), products, (1, 1, 0, 0), (1, 0, 1, 0), strict=True
-    ):
+    for low, product, (sign, has_home, has_away) in zip(table.low, products, _LOW, strict=True):
         tau = 1 + sign * rho * product
         possible &= ((tau > 0) | (low == 0)).all((-1, -2))
         tau = np.where(tau > 0, tau, 1.0)

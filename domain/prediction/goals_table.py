@@ -15,9 +15,13 @@ GOALS_MAX: Final = 99
 LOW_SCORES: Final = ((0, 0), (0, 1), (1, 0), (1, 1))
 """The scores whose probability Dixon and Coles correct, in the order of `GoalsTable.low`."""
 
+FINISHED_AFTER: Final = timedelta(hours=3)
+"""A match that began this long ago has ended: its result may be known."""
+
 ABSENCE: Final = timedelta(days=200)
 """Longer than any break between two seasons, shorter than a season in another league."""
 
+_WEIGHT_MIN: Final = 1e-6
 _DAY: Final = timedelta(days=1)
 _YEAR: Final = timedelta(days=365)
 
@@ -61,8 +65,8 @@ class GoalsTable(Struct, frozen=True, eq=False):
         """Sum matches; one played `half_life_days` before `as_of` counts half (infinity: all count 1).
 
         `newcomers` may name sides that have not played yet. Teams are in the order of their names. Weights as
-        Dixon and Coles 1997, exp(−ξ·days) with ξ = log 2 / half-life. Raises NoMatches, InvalidInput; a match at or
-        after `as_of` is refused, for nothing may be learned from the future.
+        Dixon and Coles 1997, exp(−ξ·days) with ξ = log 2 / half-life. Raises NoMatches, InvalidInput; a match that
+        cannot have ended before `as_of` is refused, for nothing may be learned from the future.
         """
         played = list(matches)
         if not played:
@@ -82,6 +86,8 @@ class GoalsTable(Struct, frozen=True, eq=False):
         away = np.array([match.away_goals for match in played])
         ages = np.array([(as_of - match.played_at) / _DAY for match in played])
         weights = 0.5 ** (ages / half_life_days)
+        if weights.max() < _WEIGHT_MIN:
+            raise NoMatches("all matches are too old to say anything")
 
         def summed(values: Floats) -> Floats:
             sums = np.zeros((len(teams), len(teams)))
@@ -130,9 +136,9 @@ def _check(match: PlayedMatch, as_of: datetime) -> None:
         if goals not in range(GOALS_MAX + 1):
             raise InvalidInput(f"goals are whole numbers from 0 to {GOALS_MAX}", field="matches")
     _check_time(match.played_at, "matches")
-    if match.played_at >= as_of:
+    if match.played_at + FINISHED_AFTER > as_of:
         raise InvalidInput(
-            f"{match.home} v {match.away} was not played before {as_of.isoformat()}",
+            f"{match.home} v {match.away} was not over before {as_of.isoformat()}",
             field="matches",
         )
 

@@ -231,6 +231,7 @@ MATCH = PlayedMatch("A", "B", 1, 0, NOW - timedelta(days=1))
         replace(MATCH, away="A"),
         replace(MATCH, home=""),
         replace(MATCH, played_at=NOW),
+        replace(MATCH, played_at=NOW - timedelta(hours=1)),
         replace(MATCH, played_at=NOW + timedelta(days=1)),
         replace(MATCH, played_at=MATCH.played_at.replace(tzinfo=None)),
         replace(MATCH, played_at=NOW.replace(year=9)),
@@ -245,6 +246,10 @@ def test_a_broken_match_or_one_of_the_future_is_refused_by_name(match: PlayedMat
 def test_what_nothing_can_be_learned_from_is_refused_by_name() -> None:
     with pytest.raises(NoMatches):
         GoalsTable.of([], NOW, half_life_days=400)
+    with pytest.raises(NoMatches, match="too old"):
+        GoalsTable.of(
+            [replace(MATCH, played_at=NOW - timedelta(days=30_000))], NOW, half_life_days=90
+        )
     for half_life in (0.0, -1.0, float("nan")):
         with pytest.raises(InvalidInput) as refused:
             GoalsTable.of([MATCH], NOW, half_life_days=half_life)
