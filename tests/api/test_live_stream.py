@@ -256,6 +256,26 @@ async def test_markets_and_settlements_are_everybodys_and_name_no_operator(
     assert all(each.id == each.data["position"] for each in stream.heard if each.kind == "markets")
 
 
+async def test_a_correction_is_told_step_by_step_with_its_generation(
+    live: LiveService, alice: Client
+) -> None:
+    operator = live.people.operator
+    market, account = operator.market(), alice.account(1_000)
+    alice.bet(account, market, 100, odds=3).ok(201)
+    async with sse(live.port, "settlements", own(alice)) as stream:
+        await stream.first("subscribed")
+        for generation, home in enumerate((1, 0), 1):
+            score = {"score": {"home": home, "away": 0}}
+            operator.post(f"/v1/markets/{market}/result", score).ok(202)
+            await stream.until(lambda s, n=2 * generation: len(s.of("settlements")) == n)
+        told = [each.data for each in stream.of("settlements")]
+    shown = [(each["fact"], each["data"]["generation"]) for each in told]
+    steps = ("settlement.progressed", "settlement.completed")
+    assert shown == [(step, generation) for generation in (1, 2) for step in steps]
+    changed = [each["data"]["totals"][0] for each in told[::2]]
+    assert [(each["bets"], each["return_minor"]) for each in changed] == [(1, 300), (0, -300)]
+
+
 # ---- resuming
 
 
