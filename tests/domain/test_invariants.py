@@ -1,6 +1,7 @@
 """What holds after any sequence of decisions."""
 
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,12 +18,17 @@ from adapters.postgres.codec import decode_event, encode_event
 from adapters.postgres.snapshots import decode_snapshot, encode_snapshot, shape_of
 from domain.account import Account, open_account
 from domain.bet import Bet, BetChange, place_single
+from domain.cash_out import cash_out, offer_minor, stake_of
 from domain.events import (
+    BetPartCashedOut,
     BetReopened,
+    BetRepriced,
     BetResettled,
     BetSettled,
+    CashOut,
     Event,
     Leg,
+    PriceSeen,
     Quote,
     Result,
     ResultDeclared,
@@ -30,6 +36,7 @@ from domain.events import (
     SelectionResult,
     SettlementProgressed,
     StakeReopened,
+    StakeRepriced,
     StakeResettled,
     StakeSettled,
     WithdrawalRequested,
@@ -39,6 +46,7 @@ from domain.market import Market
 from domain.money import MAX_AMOUNT_MINOR, MAX_FUNDS_MINOR
 from domain.odds import HOUSE, HousePrices, odds_id, take_snapshot
 from domain.refusals import Refusal, ResultAlreadyDeclared
+from domain.repricing import approve, propose
 from domain.settling import Settling, settlement_id
 from domain.streams import State, evolve
 from domain.withdrawal import Withdrawal
@@ -114,6 +122,36 @@ class Desk:
         self.record(bet_id, placed)
         self.record(state.account_id, reserved)
 
+    def cash_out(self, which: int, share: Decimal, odds: Decimal) -> None:
+        if not (found := self.of(Bet)):
+            return
+        bet = found[which % len(found)]
+        account_id, leg = bet.placed.account_id, bet.placed.legs[0]
+        account = self.account(ACCOUNTS.index(account_id))
+        markets = {each.market_id: each for each in self.of(Market)}
+        prices = (PriceSeen(leg.market_id, leg.selection_id, "x", odds, NOW),)
+        stake = stake_of(bet, share)
+        offer = offer_minor(bet, account, markets, prices, Decimal(0), stake)
+        of_bet, of_account = cash_out(bet, stake, offer, CashOut(Decimal(0), prices))
+        self.record(bet.bet_id, of_bet)
+        self.record(account_id, of_account)
+
+    def reprice(self, which: int, odds: Decimal) -> None:
+        if not (found := self.of(Bet)):
+            return
+        bet = found[which % len(found)]
+        account_id, leg = bet.placed.account_id, bet.placed.legs[0]
+        account = self.account(ACCOUNTS.index(account_id))
+        markets = {each.market_id: each for each in self.of(Market)}
+        this = an_id(f"r{len(self.log)}")
+        proposed = propose(bet, this, None, leg.selection_id, odds, "a slip", "olga")
+        waiting = bet.evolve(proposed)
+        of_bet, of_account = approve(waiting, account, markets, this, "oscar")
+        self.record(bet.bet_id, proposed)
+        self.record(bet.bet_id, of_bet)
+        if of_account is not None:
+            self.record(account_id, of_account)
+
     def step(self, market: int, name: str) -> None:
         state = self.market(market)
         steps = {"suspend": lambda: state.suspend(None), "resume": state.resume}
@@ -161,6 +199,7 @@ account_numbers, market_numbers, side_numbers = (
     st.integers(0, 2),
 )
 amounts = st.integers(1, 1_000) | st.integers(1, MAX_AMOUNT_MINOR)
+shares = st.just(Decimal(1)) | st.decimals("0.01", 1, places=2)
 odds_taken = st.decimals("1.001", 50, places=3) | st.decimals("1.001", 100_000, places=3)
 STEPS = st.one_of(
     st.tuples(st.just("deposit"), account_numbers, amounts),
@@ -175,6 +214,8 @@ STEPS = st.one_of(
     st.tuples(st.just("part_result"), market_numbers, side_numbers, st.sampled_from(RESULTS)),
     st.tuples(st.just("roll_back"), market_numbers),
     st.tuples(st.just("settle"), market_numbers, st.integers(1, 3)),
+    st.tuples(st.just("cash_out"), st.integers(0, 9), shares, odds_taken),
+    st.tuples(st.just("reprice"), st.integers(0, 9), odds_taken),
 )
 
 
@@ -225,7 +266,26 @@ _OF_RESULTS = (
     StakeSettled,
     StakeResettled,
     StakeReopened,
+    StakeRepriced,
 )
+
+
+def without_results(log: list[tuple[UUID, Event]]) -> Iterator[tuple[UUID, Event]]:
+    """Give what happened but for results and their settlement: what was cashed out stays, all odds are of open bets."""
+    is_cashed = False
+    for stream_id, event in log:
+        is_stake = is_cashed and isinstance(event, StakeSettled)
+        is_cashed = isinstance(event, BetPartCashedOut) or (
+            isinstance(event, BetSettled) and event.cash_out is not None
+        )
+        if is_stake or is_cashed or not isinstance(event, _OF_RESULTS):
+            yield stream_id, event
+        if isinstance(event, BetRepriced):
+            more = event.potential_return_minor - event.potential_return_before_minor
+            yield (
+                event.account_id,
+                StakeRepriced(bet_id=stream_id, difference_minor=more, currency="EUR"),
+            )
 
 
 desks = st.lists(STEPS, max_size=30).map(played)
@@ -292,9 +352,8 @@ def test_any_chain_of_results_ends_where_the_last_ones_alone_would(
     for number, results in enumerate(final):
         settle_for_good(desk, number, results)
     alone = Desk()
-    for stream_id, event in desk.log:
-        if not isinstance(event, _OF_RESULTS):
-            alone.record(stream_id, event)
+    for stream_id, event in without_results(desk.log):
+        alone.record(stream_id, event)
     for number, results in enumerate(final):
         settle_for_good(alone, number, results)
     for number in range(len(ACCOUNTS)):
