@@ -14,6 +14,9 @@ from application.writer import Overloaded, Unavailable
 from domain.account import Account
 from domain.actors import SETTLER
 from domain.bet import Bet
+from domain.events import Held, LiabilityCounted
+from domain.liability import Liability, added_up, held_by, liability_id
+from domain.market import Market
 from domain.refusals import Refusal
 from domain.withdrawal import Withdrawal
 from tests.application.desk import Log, a_desk, kill_writers, read_log
@@ -30,6 +33,7 @@ EXPECTED_REFUSALS = {
     "bet_state_conflict",
     "insufficient_funds",
     "invalid_input",
+    "limit_exceeded",
     "market_not_open",
     "market_state_conflict",
     "not_offered",
@@ -170,8 +174,25 @@ class Run:
             if bet.settled is None:
                 promised[bet.placed.account_id] += bet.standing.potential_return_minor
         assert {key: account.promised_minor for key, account in accounts.items()} == promised
+        self._check_liabilities(log)
         withdrawals = {k: s.status for k, s in log.states.items() if isinstance(s, Withdrawal)}
         assert withdrawals == self.world.finished | dict.fromkeys(self.world.pending, "pending")
+
+    def _check_liabilities(self, log: Log) -> None:
+        """What is counted for the limits on markets is what is open on them."""
+        markets = {key: each for key, each in log.states.items() if isinstance(each, Market)}
+        limited = {key for key, each in markets.items() if each.max_liability_minor is not None}
+        open_on: dict[UUID, list[tuple[int, Held]]] = {key: [] for key in limited}
+        for bet in log.states.values():
+            if isinstance(bet, Bet) and bet.settled is None:
+                for leg in bet.placed.legs:
+                    if leg.market_id in limited:
+                        open_on[leg.market_id].append((1, held_by(bet.standing, markets)))
+        for market_id, held in open_on.items():
+            counted = log.states[liability_id(market_id)]
+            assert isinstance(counted, Liability)
+            anew = LiabilityCounted(market_id=market_id, held=added_up(held))
+            assert counted.books == counted.evolve(anew).books
 
     async def _settle_and_check(self) -> Log:
         while due := self.world.due():

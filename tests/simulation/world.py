@@ -10,6 +10,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import replace as replace_fields
+
 from domain.actors import SETTLER, Actor
 from domain.commands import (
     AbandonMarket,
@@ -282,6 +284,10 @@ class World:
         if self.random.random() < 0.15:
             facts.max_payout = self.random.randint(200, 20_000)
             limits = LimitsBody(max_payout_minor=facts.max_payout)
+        if self.random.random() < 0.15:
+            limits = replace_fields(
+                limits or LimitsBody(), max_liability_minor=self.random.randint(5_000, 200_000)
+            )
 
         def learn(_: Answer) -> None:
             self.markets[market_id] = Market(offer, facts)
