@@ -7,6 +7,7 @@ from typing import Final, Self
 import numpy as np
 from msgspec import Struct
 
+from domain.events import Result
 from domain.outcomes import Proposition, payoff_by_score
 from domain.prediction.checks import Floats, Ints, check_number
 from domain.prediction.goals_density import HOME, LEVEL, RHO, SHARED
@@ -17,6 +18,15 @@ from domain.prediction.score_chances import ScoreChances
 from domain.refusals import InvalidInput, UnknownTeam
 
 RESULT: Final = Proposition("1X2", None, ("home", "draw", "away"))
+ENDINGS: Final[dict[Result, tuple[float, float]]] = {
+    "won": (0, 1),
+    "half_won": (0.5, 0.5),
+    "push": (1, 0),
+    "half_lost": (0.5, 0),
+    "lost": (0, 0),
+}
+"""How a bet can end, with what a unit then returns: c0 + c1·odds."""
+
 _RATE_LOGS: Final = (-10.0, 3.4)
 
 
@@ -109,6 +119,26 @@ def worth(chances: ScoreChances, market: Proposition, selection_id: str) -> Wort
     """
     payoff = payoff_by_score(market, selection_id, chances.goals_max)
     return Worth(win=chances.expect(payoff.c1), refund=chances.expect(payoff.c0))
+
+
+def ending_chances(chances: ScoreChances, market: Proposition, selection_id: str) -> Floats:
+    """Give the chances that a back of a selection ends in each of `ENDINGS`, shape (matches, 5), averaged over the draws.
+
+    With `returns_at` this is what `kelly_share_of_returns` asks for. Raises Refusal.
+    """
+    payoff = payoff_by_score(market, selection_id, chances.goals_max)
+    endings = [
+        chances.expect(((payoff.c0 == c0) & (payoff.c1 == c1)).astype(np.float64)).mean(0)
+        for c0, c1 in ENDINGS.values()
+    ]
+    found = np.maximum(np.stack(endings, axis=1), 0.0)
+    scaled: Floats = found / found.sum(1, keepdims=True)
+    return scaled
+
+
+def returns_at(odds: float) -> Floats:
+    """Give what a unit returns in each of `ENDINGS` at these odds, shape (5,)."""
+    return np.array([c0 + c1 * odds for c0, c1 in ENDINGS.values()])
 
 
 def result_chances(chances: ScoreChances) -> Floats:

@@ -15,10 +15,13 @@ from domain.prediction.goals_density import HOME, RHO, SHARED
 from domain.prediction.goals_fit import fit_goals
 from domain.prediction.goals_model import (
     GoalsModel,
+    ending_chances,
     expected_goals,
     result_chances,
+    returns_at,
     worth,
 )
+from domain.prediction.kelly import kelly_share_of_returns
 from domain.prediction.score_chances import ScoreChances
 from domain.refusals import InvalidInput, NotOffered, SelectionNotInMarket, UnknownTeam
 from domain.scores import results_from_score
@@ -158,6 +161,36 @@ def test_expected_returns_are_those_of_settling_every_score(kind: MarketType, li
     assert found.expected_profit(np.array([1.95]))[0] == pytest.approx(expected - 1)
     fair_odds = 1 / found.probability()[0].value
     assert found.expected_profit(np.array([fair_odds]))[0] == pytest.approx(0, abs=1e-9)
+
+
+@given(home=rates, away=rates, rho=rhos, line=lines, odds=st.floats(1.01, 20))
+@settings(max_examples=50)
+def test_the_ways_a_bet_can_end_add_up_to_what_it_is_worth(
+    home: float, away: float, rho: float, line: Decimal, odds: float
+) -> None:
+    chances = one(home, away, rho)
+    for of in (
+        market("AH", line, "home", "away"),
+        market("OU", abs(line), "over", "under"),
+        RESULT,
+    ):
+        for selection in of.selections:
+            endings = ending_chances(chances, of, selection)
+            assert endings.sum() == pytest.approx(1)
+            # A line of quarters has no push, and ends by a half on one side only.
+            assert np.count_nonzero(endings[0]) <= 3
+            expected = float(endings[0] @ returns_at(odds)) - 1
+            profit = worth(chances, of, selection).expected_profit(np.array([odds]))[0]
+            assert expected == pytest.approx(profit, abs=1e-9)
+
+
+def test_a_handicap_with_value_is_staked_on_and_one_without_is_not() -> None:
+    chances = one(1.8, 1.0)
+    of = market("AH", "-0.75", "home", "away")
+    endings = ending_chances(chances, of, "home")[0]
+    fair = 1 / worth(chances, of, "home").probability()[0].value
+    assert kelly_share_of_returns(endings, returns_at(fair * 0.99)) == 0
+    assert 0 < kelly_share_of_returns(endings, returns_at(fair * 1.1)) < 0.2
 
 
 @given(home=st.floats(0.05, 5), away=st.floats(0.05, 5), rho=rhos, more=st.floats(0.001, 2))
