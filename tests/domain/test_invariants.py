@@ -288,7 +288,17 @@ def without_results(log: list[tuple[UUID, Event]]) -> Iterator[tuple[UUID, Event
             )
 
 
-desks = st.lists(STEPS, max_size=30).map(played)
+BETS = st.tuples(
+    st.just("bet"), account_numbers, market_numbers, side_numbers, st.integers(1, 900), odds_taken
+)
+BEGIN = st.lists(BETS, max_size=4).map(
+    lambda bets: [("deposit", 0, 2_000), ("deposit", 1, 2_000), *bets]
+)
+"""Else chance seldom brings bets about."""
+
+desks = st.tuples(BEGIN, st.lists(STEPS, max_size=30)).map(
+    lambda parts: played(parts[0] + parts[1])
+)
 
 
 @settings(max_examples=150)
