@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 STREAMS = 50
 STOP_SECONDS = 5.0
-"""Half a second it takes alone, and a busy machine more; a stop that waits for streams would take ten."""
+"""More than it takes, also on a busy machine; a stop that waits for streams would take ten."""
 
 
 @pytest.fixture(scope="module")
