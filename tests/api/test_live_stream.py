@@ -267,7 +267,7 @@ async def test_a_correction_is_told_step_by_step_with_its_generation(
         for generation, home in enumerate((1, 0), 1):
             score = {"score": {"home": home, "away": 0}}
             operator.post(f"/v1/markets/{market}/result", score).ok(202)
-            await stream.until(lambda s, n=2 * generation: len(s.of("settlements")) == n)
+            await stream.first("settlements", 2 * generation)
         told = [each.data for each in stream.of("settlements")]
     shown = [(each["fact"], each["data"]["generation"]) for each in told]
     steps = ("settlement.progressed", "settlement.completed")
