@@ -33,6 +33,8 @@ class MarketLimitsIn(Command, frozen=True, kw_only=True):
     max_stake_minor: AmountMinor | None = None
     max_return_minor: AmountMinor | None = None
     max_liability_minor: AmountMinor | None = None
+    min_stake_minor: AmountMinor | None = None
+    min_return_minor: AmountMinor | None = None
 
 
 class CurrencyLiability(Struct, frozen=True):
@@ -70,6 +72,8 @@ async def change_market_limits(
         max_stake_minor=data.max_stake_minor,
         max_return_minor=data.max_return_minor,
         max_liability_minor=data.max_liability_minor,
+        min_stake_minor=data.min_stake_minor,
+        min_return_minor=data.min_return_minor,
         seen=await _seen(market_id, desk) if data.max_liability_minor is not None else None,
     )
     if command.seen is not None:

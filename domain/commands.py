@@ -15,6 +15,7 @@ from domain.events import (
     ArbitrageEnd,
     BetKind,
     Leg,
+    MarketLimits,
     MarketType,
     MatchRule,
     Opportunity,
@@ -144,7 +145,8 @@ class TermsBody(Command, frozen=True, kw_only=True):
 class LimitsBody(Command, frozen=True, kw_only=True):
     """What one bet on the market may stake and return, in minor units of the bet's currency.
 
-    A bet that could return more than `max_return_minor` is refused; `max_payout_minor` caps what a bet returns.
+    A bet that could return more than `max_return_minor`, or less than `min_return_minor`, is refused;
+    `max_payout_minor` caps what a bet returns.
     `max_liability_minor` is the most that all open bets together may cost the house on any outcome of the market.
     """
 
@@ -152,6 +154,19 @@ class LimitsBody(Command, frozen=True, kw_only=True):
     max_return_minor: AmountMinor | None = None
     max_payout_minor: AmountMinor | None = None
     max_liability_minor: AmountMinor | None = None
+    min_stake_minor: AmountMinor | None = None
+    min_return_minor: AmountMinor | None = None
+
+    def limits(self) -> MarketLimits:
+        """Give them as a market has them."""
+        return MarketLimits(
+            self.max_stake_minor,
+            self.max_return_minor,
+            self.max_payout_minor,
+            self.max_liability_minor,
+            self.min_stake_minor,
+            self.min_return_minor,
+        )
 
 
 class BetsSeen(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -170,7 +185,20 @@ class ChangeMarketLimits(Command, frozen=True, kw_only=True):
     max_stake_minor: AmountMinor | None = None
     max_return_minor: AmountMinor | None = None
     max_liability_minor: AmountMinor | None = None
+    min_stake_minor: AmountMinor | None = None
+    min_return_minor: AmountMinor | None = None
     seen: BetsSeen | None = None
+
+    def limits(self) -> MarketLimits:
+        """Give them as a market has them, without what caps its payouts."""
+        return MarketLimits(
+            self.max_stake_minor,
+            self.max_return_minor,
+            None,
+            self.max_liability_minor,
+            self.min_stake_minor,
+            self.min_return_minor,
+        )
 
 
 class OpenMarket(Command, frozen=True, kw_only=True):

@@ -78,7 +78,8 @@ class Terms(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 class MarketLimits(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     """What one bet on this market may stake and return, in minor units of the bet's currency.
 
-    `max_return_minor` refuses a bet that could return more, `max_payout_minor` takes it and caps what it returns.
+    `min_return_minor` and `max_return_minor` refuse a bet that could return less or more, `max_payout_minor` takes it and
+    caps what it returns.
     `max_liability_minor` is what all open bets of one currency together may cost the house on any outcome
     (domain.liability).
     """
@@ -87,6 +88,8 @@ class MarketLimits(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     max_return_minor: int | None = None
     max_payout_minor: int | None = None
     max_liability_minor: int | None = None
+    min_stake_minor: int | None = None
+    min_return_minor: int | None = None
 
 
 class AccountLimits(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -591,7 +594,7 @@ class MarketOpened(Event, frozen=True, kw_only=True):
     """A proposition on a fixture is offered; `line` is the total for OU, the home handicap for AH."""
 
     topic = "market.opened"
-    version = 4  # of 2: types DC and DNB; of 3: rule4, max_payout_minor, period; of 4: max_liability_minor
+    version = 4  # of 2: types DC and DNB; of 3: rule4, max_payout_minor, period; of 4: other limits
     fixture: Fixture
     type: MarketType
     selections: tuple[Selection, ...]

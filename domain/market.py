@@ -113,21 +113,23 @@ class Market(Struct, frozen=True):
                 raise _exceeded("max_stake_minor", limits.max_stake_minor, "takes")
             if limits.max_return_minor is not None and return_minor > limits.max_return_minor:
                 raise _exceeded("max_return_minor", limits.max_return_minor, "returns")
+            if limits.min_stake_minor is not None and stake_minor < limits.min_stake_minor:
+                raise _below("min_stake_minor", limits.min_stake_minor, "takes")
+            if limits.min_return_minor is not None and return_minor < limits.min_return_minor:
+                raise _below("min_return_minor", limits.min_return_minor, "returns")
 
     @property
     def max_liability_minor(self) -> int | None:
         """The limit on what the house may lose, None while its liability is not followed."""
         return self.limits.max_liability_minor if self.limits else None
 
-    def change_limits(
-        self, max_stake_minor: int | None, max_return_minor: int | None, liability: int | None
-    ) -> MarketLimitsChanged | None:
+    def change_limits(self, limits: MarketLimits) -> MarketLimitsChanged | None:
         """Set the limits on bets to come, and lift those that are None; None when they are so already.
 
         What caps payouts stays: bets were taken with it.
         """
         before = self.limits or MarketLimits()
-        limits = MarketLimits(max_stake_minor, max_return_minor, before.max_payout_minor, liability)
+        limits = replace(limits, max_payout_minor=before.max_payout_minor)
         if limits == before:
             return None
         self._check_status("open", "suspended")
@@ -398,6 +400,12 @@ class Market(Struct, frozen=True):
                 raise ValueError("a market opens once")
             case _:
                 assert_never(event)
+
+
+def _below(name: str, limit: int, does: str) -> LimitExceeded:
+    return LimitExceeded(
+        f"the market {does} at least {limit} a bet", members={"limit": name, "limit_minor": limit}
+    )
 
 
 def _exceeded(name: str, limit: int, does: str) -> LimitExceeded:

@@ -29,7 +29,6 @@ from domain.commands import (
 from domain.events import (
     DeadHeat,
     Fixture,
-    MarketLimits,
     Quote,
     ResultDeclared,
     Score,
@@ -63,14 +62,7 @@ def open_market(command: OpenMarket, ctx: Context) -> Answer:
         ),
         command.pricing,
         Terms(terms.each_way_places, terms.each_way_divisor, terms.rule4) if terms else None,
-        MarketLimits(
-            limits.max_stake_minor,
-            limits.max_return_minor,
-            limits.max_payout_minor,
-            limits.max_liability_minor,
-        )
-        if limits
-        else None,
+        limits.limits() if limits else None,
         command.period,
     )
     start(market_id, ctx, chosen=command.market_id is not None)
@@ -90,9 +82,7 @@ def change_limits(command: ChangeMarketLimits, ctx: Context) -> Answer:
     looked up.
     """
     market = ctx.find(Market, ctx.target, MarketNotFound)
-    changed = market.change_limits(
-        command.max_stake_minor, command.max_return_minor, command.max_liability_minor
-    )
+    changed = market.change_limits(command.limits())
     if changed is not None:
         begins = market.max_liability_minor is None and command.max_liability_minor is not None
         if begins and not (

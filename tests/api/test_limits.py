@@ -133,11 +133,16 @@ def test_limits_are_changed_and_asked_again_change_nothing(
     account = trader.account(100_000)
     market = operator.market(limits={"max_payout_minor": 50_000, "max_liability_minor": 10_000})
     trader.bet(account, market, 4_000, odds=2.5).ok(201)
-    lower = {"max_stake_minor": 500, "max_liability_minor": 5_000}
+    lower = {"min_stake_minor": 2, "max_stake_minor": 500, "max_liability_minor": 5_000}
     changed = change(operator, market, **lower).ok()
     assert changed["status"] == "open"
     shown = operator.get(f"/v1/markets/{market}", after=changed["position"]).ok()
-    expected = {**lower, "max_payout_minor": 50_000, "max_return_minor": None}
+    expected = {
+        **lower,
+        "max_payout_minor": 50_000,
+        "max_return_minor": None,
+        "min_return_minor": None,
+    }
     assert shown["limits"] == expected == liability(operator, market)["limits"]
     assert change(operator, market, **lower).ok()["position"] >= changed["position"]
     events = operator.get(f"/v1/markets/{market}").ok()

@@ -10,6 +10,7 @@ from domain.events import (
     Event,
     MarketClosed,
     MarketLimits,
+    MarketLimitsChanged,
     MarketOpened,
     MarketResumed,
     MarketSuspended,
@@ -280,3 +281,24 @@ def test_a_score_does_not_decide_every_type_of_market() -> None:
     market = given_market(opened=market_opened("ML"))
     with pytest.raises(ResultNotDerivable):
         market.declare(None, Score(1, 0))
+
+
+@pytest.mark.parametrize(
+    ("stake", "returned", "limit"), [(99, 250, "min_stake_minor"), (100, 249, "min_return_minor")]
+)
+def test_a_bet_below_the_least_is_not_taken(stake: int, returned: int, limit: str) -> None:
+    limits = MarketLimits(min_stake_minor=100, min_return_minor=250)
+    market = given_market(opened=market_opened(limits=limits))
+    market.check_takes("home", 100, 250)
+    with pytest.raises(LimitExceeded) as caught:
+        market.check_takes("home", stake, returned)
+    assert caught.value.members and caught.value.members["limit"] == limit
+
+
+def test_changed_limits_keep_what_caps_payouts() -> None:
+    market = given_market(opened=market_opened(limits=MarketLimits(max_payout_minor=9)))
+    changed = market.change_limits(MarketLimits(min_stake_minor=5))
+    assert changed == MarketLimitsChanged(
+        limits=MarketLimits(max_payout_minor=9, min_stake_minor=5)
+    )
+    assert market.change_limits(MarketLimits()) is None
