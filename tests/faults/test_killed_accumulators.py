@@ -16,8 +16,8 @@ from tests.simulation import oracle
 from tests.simulation.oracle import BetFacts, LegFacts, MarketFacts, Said
 from tests.simulation.run import ended
 
-BETS: Final = 1_000
-A_REQUEST: Final = 500
+BETS: Final = 3_000
+A_REQUEST: Final = 1_000
 STAKE: Final = 3
 ODDS: Final = ("1.5", "2.875", "7")
 SIDES: Final = ("home", "draw", "away")
@@ -33,6 +33,8 @@ def test_accumulators_over_markets_that_are_killed_end_where_their_last_results_
     markets = [a_market(operator, f"Reds v Blues {number}") for number in range(4)]
     placed = place(trader, account, markets)
 
+    open_at_kills: list[int] = []
+
     def kill() -> None:
         if killed == "api":
             service.api.kill()
@@ -44,14 +46,15 @@ def test_accumulators_over_markets_that_are_killed_end_where_their_last_results_
 
     def changed(*winners: tuple[int, str | None]) -> None:
         """Let markets end like this, or take their results back, and kill while bets follow them."""
-        before = steps(service)
+        before, completed = count(service, "progressed"), count(service, "completed")
         for number, winner in winners:
             path = f"/v1/markets/{markets[number]}/result"
             if winner is None:
                 operator.ask("DELETE", path, reason="the wrong match").ok(202)
             else:
                 operator.post(path, a_result(winner)).ok(202)
-        until(lambda: steps(service) > before, 60)
+        until(lambda: count(service, "progressed") > before, 60)
+        open_at_kills.append(completed + len(winners) - count(service, "completed"))
         kill()
 
     changed((0, "home"), (1, "home"))
@@ -59,6 +62,7 @@ def test_accumulators_over_markets_that_are_killed_end_where_their_last_results_
     changed((1, "draw"), (3, "home"))
     generations = dict(zip(markets, (2, 3, 1, 1), strict=True))
     until(lambda: all(is_completed(operator, *each) for each in generations.items()), 90)
+    assert any(open_at_kills), "every settlement was over before it was killed: take more bets"
     winners = dict(zip(markets, ("away", "draw", "draw", "home"), strict=True))
     check(read_log(service.database_url), account, placed, winners)
 
@@ -107,10 +111,11 @@ def a_result(winner: str) -> Json:
     return {"results": [{"selection_id": each, "result": word} for each, word in words.items()]}
 
 
-def steps(service: Service) -> int:
+def count(service: Service, what: str) -> int:
+    """Count the steps, or the ends, of all settlements."""
     with psycopg.connect(service.database_url) as connection:
         row = connection.execute(
-            "SELECT count(*) FROM ledger_events WHERE topic = 'settlement.progressed'"
+            "SELECT count(*) FROM ledger_events WHERE topic = %s", (f"settlement.{what}",)
         ).fetchone()
     assert row is not None
     return int(row[0])
