@@ -45,7 +45,11 @@ class PricedBet(Struct, frozen=True):
 
     def profits_minor(self, stake_minor: int) -> tuple[int, ...]:
         """Profit of a stake in each state, after commission."""
-        return tuple(self._profit(stake_minor, multiplier) for multiplier in self.multipliers)
+        if self.side == "back" and not self.commission:
+            # Positive, so that half up is halves added and rounded down.
+            ratios = [each.as_integer_ratio() for each in self.multipliers]
+            return tuple([(2 * stake_minor * n + d) // (2 * d) - stake_minor for n, d in ratios])
+        return tuple([self._profit(stake_minor, multiplier) for multiplier in self.multipliers])
 
     def _profit(self, stake_minor: int, multiplier: Fraction) -> int:
         profit = (
@@ -191,17 +195,17 @@ class _Search:
         """Guaranteed profit, then the sum of all states': the greater the better. None for stakes that do not fit."""
         outlay = 0
         paid = []
-        for i, n in enumerate(steps):
-            if (i, n) not in self._paid:
-                self._paid[i, n] = self._pay(i, n)
-            one = self._paid[i, n]
+        for at in enumerate(steps):
+            if at not in self._paid:
+                self._paid[at] = self._pay(*at)
+            one = self._paid[at]
             if one is None:
                 return None
             outlay += one[0]
             paid.append(one[1])
         if outlay > self._total_minor:
             return None
-        profits = [sum(state) for state in zip(*paid, strict=True)]
+        profits = list(map(sum, zip(*paid, strict=True)))
         return min(profits), sum(profits)
 
     def _pay(self, i: int, n: int) -> tuple[int, tuple[int, ...]] | None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+import uvloop
 from opentelemetry import metrics
 
 from adapters.nats.connection import AWAY, cancelled, connected
@@ -88,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     names = list(dict.fromkeys(arguments.names)) or list(HANDLERS)
-    asyncio.run(_run_all(settings, names))
+    uvloop.run(_run_all(settings, names))
     return 0
 
 

@@ -102,6 +102,8 @@ def best_two(bets: TwoBets, odds: Floats, other_odds: Floats, least: float) -> F
     `odds` and `other_odds` are (columns,), after commission, 0 where nothing is offered. What two bets guarantee rises
     with the odds of each, so the best two prices of each are enough.
     """
+    if not other_odds.any():
+        return None  # as of nearly all lays
     ones, others = _highest(odds, 2), _highest(other_odds, 2)
     if not ones or not others:
         return None

@@ -7,6 +7,7 @@ again, in order, and finds itself known.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,6 +20,7 @@ from application.board_cache import BoardCache
 from application.detection.engine import Engine
 from application.ledger import Ledger
 from application.live.source import Fact
+from application.order import Receipt
 from application.prices import meters
 from application.prices.ports import Facts, Inbox, Incoming, KeptPrice, Known, Outlet
 from application.prices.snapshots import Snapshots
@@ -39,6 +41,10 @@ from domain.refusals import InvalidInput, MarketNotFound, Refusal
 KEEP_SECONDS: Final = 0.2
 """How long prices gather before they are kept together."""
 EXPIRE_SECONDS: Final = (0.01, 1.0)
+SENT_MAX: Final = 8
+"""How many orders to record arbitrages may be under way; what is found meanwhile goes into one more."""
+TURNS_TO_SEND: Final = 5
+"""Turns of the event loop until the ledger's writer has sent what it was given."""
 FORGET_SECONDS: Final = 2.0
 """How long a market that the ledger does not have is taken not to be there."""
 UNKNOWN_MAX: Final = 10_000
@@ -81,6 +87,7 @@ class PriceHandler:
         self._over: set[UUID] = set()
         self._handled: list[tuple[Any, UUID]] = []
         self._changes: list[ArbitrageChange] = []
+        self._sent: deque[tuple[Sequence[ArbitrageChange], asyncio.Future[Receipt]]] = deque()
         self._found = self._recorded = 0
         self._sequence = 0
         self._something = asyncio.Event()
@@ -133,14 +140,12 @@ class PriceHandler:
                 self._note(self._engine.settle(self._sequence))
                 self._caught_up.set()
             for message in batch:
-                began = time.perf_counter()
+                began, found = time.perf_counter(), self._found
                 await self._handle(message)
                 meters.handled_seconds.observe(time.perf_counter() - began)
-                if self._found > self._recorded:
-                    # What was found is on its way to the ledger while the rest of the batch is looked at.
-                    self._something.set()
+                # What was found goes to the ledger first; the rest of the batch is looked at while it is on its way.
+                for _ in range(TURNS_TO_SEND if self._found > found else bool(self._sent)):
                     await asyncio.sleep(0)
-            self._something.set()
             if self._handled:
                 self._handled_some.set()
 
@@ -212,7 +217,6 @@ class PriceHandler:
                     await self._pass_on(fact)
                 elif fact.topic in _TAKES_BETS:
                     self._note_status(fact)
-            self._something.set()
             if len(self._over) > max(OVER_MAX, len(self._markets)):
                 return
 
@@ -260,28 +264,36 @@ class PriceHandler:
             wait = (due - self._clock()).total_seconds() if due else EXPIRE_SECONDS[1]
             await asyncio.sleep(min(max(wait, EXPIRE_SECONDS[0]), EXPIRE_SECONDS[1]))
             self._note(self._engine.expire(self._sequence, self._clock()))
-            self._something.set()
             meters.failed.add(self._engine.failed - failed)
             failed = self._engine.failed
 
     # ---- what was found
 
     def _note(self, changes: Sequence[ArbitrageChange]) -> None:
+        """Send what was found to the ledger, or let it gather while much is under way."""
         if changes:
             self._changes += changes
             self._found += len(changes)
+            if len(self._sent) < SENT_MAX:
+                self._send()
+
+    def _send(self) -> None:
+        changes, self._changes = tuple(self._changes), []
+        receipt = self._ledger.enqueue(RecordArbitrages(changes=changes), PRICE_HANDLER)
+        self._sent.append((changes, receipt))
+        self._something.set()
 
     async def _record(self) -> None:
-        """Record what was found, in order, and signal it as soon as it is durable."""
+        """See what was found recorded, in order, and signal it as soon as it is durable."""
         while True:
-            await self._something.wait()
-            self._something.clear()
-            if not self._changes:
-                continue
-            changes, self._changes = self._changes, []
-            receipt = await self._ledger.submit(
-                RecordArbitrages(changes=tuple(changes)), PRICE_HANDLER
-            )
+            if not self._sent:
+                self._something.clear()
+                await self._something.wait()
+            changes, durable = self._sent[0]
+            receipt = await durable
+            self._sent.popleft()
+            if self._changes:
+                self._send()
             recorded = msgspec.json.decode(receipt.answer, type=_Recorded)
             first = recorded.position - recorded.events + 1
             if recorded.events == len(changes):
