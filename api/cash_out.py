@@ -14,12 +14,13 @@ from api.board import odds_board
 from api.desk import After, Asked, Desk, Key
 from api.problems import responses, responses_to_body
 from application.answers import BetCashedOut, CashOutOffer
+from domain.bet import Bet
 from domain.cash_out import SHARE_PLACES
 from domain.commands import CashOutBet, Command, OfferCashOut
 from domain.events import PriceSeen
 from domain.money import AmountMinor, has_at_most_places
 from domain.refusals import BetNotFound
-from read_models import bets, prices
+from read_models import prices
 
 Share = Annotated[
     Decimal | None,
@@ -90,12 +91,13 @@ def _normal(share: Decimal | None) -> Decimal | None:
 
 async def _prices(bet_id: UUID, desk: Desk) -> tuple[PriceSeen, ...]:
     """Give the best fresh price to back each leg at, live or kept: the highest, so the book never buys too dear."""
-    bet = await bets.get(desk.db, bet_id)
-    if bet is None:
+    # What the ledger knows, not what the view shows: the bet may have been placed a moment ago.
+    bet = await desk.ledger.state(bet_id)
+    if not isinstance(bet, Bet):
         raise BetNotFound
     now = datetime.now(UTC)
     seen: list[PriceSeen] = []
-    for leg in bet.legs:
+    for leg in bet.placed.legs:
         kept = await prices.latest(desk.db, leg.market_id)
         live = await desk.board.quotes(leg.market_id) if desk.board else []
         seen += [

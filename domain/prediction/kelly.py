@@ -138,7 +138,8 @@ def _unbounded(chances: Floats, prices: Floats) -> Floats:
             break  # only rounding put p·o above the reserve: there it is worth nothing more
         taken[at] = True
         reserve = (chances[~taken].sum() + missing) / left
-    shares[taken] = chances[taken] - reserve / prices[taken]
+    # Where p·o is the reserve but for rounding, the share is 0.
+    shares[taken] = np.maximum(chances[taken] - reserve / prices[taken], 0)
     return shares
 
 

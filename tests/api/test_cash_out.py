@@ -43,6 +43,17 @@ def test_a_bet_is_cashed_out_at_the_prices_of_now(trader: Client, operator: Clie
     assert sum(each["bets"] for each in exposed["currencies"]) == 0
 
 
+def test_a_bet_is_cashed_out_right_after_it_was_placed(trader: Client, operator: Client) -> None:
+    account, market = trader.account(20_000), race(operator)
+    seen = quote(operator, market, 3)
+    trader.get(f"/v1/markets/{market}/odds", after=seen).ok()
+    for _ in range(20):
+        placed = place(trader, account, leg(market, 6), stake=1_000)
+        path = f"/v1/bets/{placed['bet_id']}/cash-out"
+        assert trader.get(path).ok()["offer_minor"] == 1_900
+        assert trader.post(path, {"offer_minor": 1_900}).ok()["status"] == "cashed_out"
+
+
 def test_parts_are_cashed_out_until_the_result_settles_the_rest(
     trader: Client, operator: Client
 ) -> None:

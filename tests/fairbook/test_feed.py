@@ -174,6 +174,7 @@ def test_a_second_replay_meets_the_same_markets_and_says_only_new_prices(
     assert played(service, stream, file, "--keep-times") == 0
     first = stream.messages()
     assert [shown(message)["home back"] for _, message in first] == ["2.1", None]
+    assert wait_until(lambda: len(markets_of(desk, first[0][1].fixture_id)) == 1, 10)
     assert played(service, stream, file, "--keep-times") == 0
     # The same prices of the same moments: the stream has them already.
     assert stream.messages() == []
@@ -285,6 +286,7 @@ def test_a_match_that_is_not_certain_waits_for_an_operator_and_is_read_once_he_h
     [name] = waiting()
     assert [each["fixture_id"] for each in name["candidates"]] == [str(first.fixture_id)]
     desk.post(f"/v1/feed-names/{name['name_id']}/match", {"fixture_id": str(first.fixture_id)}).ok()
+    assert wait_until(lambda: not waiting(), 10)
     assert played(service, stream, moved, "--keep-times") == 0
     [(_, second)] = stream.messages()
     assert second.market_id == first.market_id

@@ -11,6 +11,7 @@ from nats.js import JetStreamContext
 
 from adapters.nats.connection import cancelled
 from adapters.nats.consumer import (
+    ACK_SECONDS,
     CUT,
     REASON,
     SEQUENCE,
@@ -51,7 +52,8 @@ async def unacknowledged(jetstream: JetStreamContext) -> int:
 
 
 async def until_all_done(jetstream: JetStreamContext) -> None:
-    async with asyncio.timeout(20):
+    # What was on its way to a consumer that ended comes again when its time to be acknowledged is over.
+    async with asyncio.timeout(20 + ACK_SECONDS):
         while await unacknowledged(jetstream):  # noqa: ASYNC110  the server tells nobody
             await asyncio.sleep(0.02)
 

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from domain.prediction.checks import Floats
@@ -94,7 +94,12 @@ def test_a_bet_without_value_can_be_worth_its_insurance() -> None:
     assert growth(chances, odds, shares) > growth(chances, odds, np.append(alone, [0, 0]))
 
 
+FAIR = np.array([48, 82.5, 21, 69]) / 245
+"""Fair odds on these are worth nothing but for rounding, which made the first share −3e-17."""
+
+
 @given(race=races())
+@example(race=(FAIR, 1 / FAIR))
 def test_no_subset_of_bets_grows_faster(race: tuple[Floats, Floats]) -> None:
     chances, odds = race
     shares = kelly_shares(chances, odds)
