@@ -94,8 +94,8 @@ def test_a_bet_without_value_can_be_worth_its_insurance() -> None:
     assert growth(chances, odds, shares) > growth(chances, odds, np.append(alone, [0, 0]))
 
 
-FAIR = np.array([48, 82.5, 21, 69]) / 245
-"""Fair odds on these are worth nothing but for rounding, which made the first share −3e-17."""
+FAIR = np.array([42, 49, 72, 89]) / 252 * 0.9
+"""Fair odds on these are worth nothing but for rounding, which made the second share −3e-17."""
 
 
 @given(race=races())
