@@ -94,12 +94,13 @@ def test_a_bet_without_value_can_be_worth_its_insurance() -> None:
     assert growth(chances, odds, shares) > growth(chances, odds, np.append(alone, [0, 0]))
 
 
-FAIR = np.array([42, 49, 72, 89]) / 252 * 0.9
-"""Fair odds on these are worth nothing but for rounding, which made the second share −3e-17."""
+WEIGHTS = np.array([42, 49, 72, 89])
+FAIR = WEIGHTS / 252 * 0.9, 252 / WEIGHTS / 0.9
+"""Fair odds on some chances are worth nothing but for rounding, which made the second share −3e-17."""
 
 
 @given(race=races())
-@example(race=(FAIR, 1 / FAIR))
+@example(race=FAIR)
 def test_no_subset_of_bets_grows_faster(race: tuple[Floats, Floats]) -> None:
     chances, odds = race
     shares = kelly_shares(chances, odds)
