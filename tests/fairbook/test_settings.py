@@ -97,9 +97,10 @@ def test_what_kubernetes_sets_by_itself_is_no_mistake() -> None:
     settings(FAIRBOOK_SERVICE_HOST="10.0.0.1", FAIRBOOK_PORT_8080_TCP="tcp://10.0.0.1:8080")
 
 
-def test_a_url_that_is_needed_and_missing_is_explained() -> None:
+def test_a_url_that_is_needed_and_missing_is_explained(tmp_path: Path) -> None:
+    nobody_ran_it_here = settings(FAIRBOOK_HOME=str(tmp_path))
     with pytest.raises(SettingsError, match=r"DATABASE_URL is not set.*fairbook up"):
-        settings().require_database_url()
+        nobody_ran_it_here.require_database_url()
 
 
 class TestSecret:
