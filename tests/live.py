@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import msgspec
 import nats
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.frames import Frame, Opcode
 
 from adapters.embedded import EmbeddedServers
 from domain.quotes import QuoteLine, QuoteMessage, encode_message
@@ -263,6 +264,12 @@ class Ws(Listener):
     async def send_raw(self, frame: str | bytes) -> None:
         assert self.connection is not None
         await self.connection.send(frame)
+
+    async def begin_frame(self, frame: bytes) -> None:
+        """Send a frame's beginning: who refuses it by its length answers before the rest could come."""
+        assert self.connection is not None
+        header = Frame(Opcode.TEXT, frame).serialize(mask=True)[:64]
+        self.connection.transport.write(header)
 
     @property
     def close_code(self) -> int | None:

@@ -329,7 +329,7 @@ async def test_a_frame_beyond_all_bounds_closes_the_socket(
     live: LiveService, alice: Client
 ) -> None:
     async with ws(live.port, own(alice)) as socket:
-        await socket.send_raw("x" * (FRAME_BYTES_MAX + 1))
+        await socket.begin_frame(b"x" * (FRAME_BYTES_MAX + 1))
         assert await socket.closed() == 1009
 
 
