@@ -44,14 +44,15 @@ check: lint types contracts test ## all of the above checks, then the tests
 bench: install ## run every benchmark; JSON in benchmarks/results/ (ARGS="--short place_bets")
 	@exec $(python) -m benchmarks $(ARGS)
 
-# Neither lock may hold a download address: they install from whatever index the machine uses.
+# No lock may hold a download address: they install from whatever index the machine uses.
 compile := $(uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
 
 lock: install ## resolve dependencies again (ARGS=--upgrade for newer ones)
-	@$(compile) --group dev --group servers --extra sites -o requirements.lock pyproject.toml
+	@$(compile) --group dev --group servers --extra sites --extra predict -o requirements.lock pyproject.toml
 	@$(compile) -c requirements.lock -o requirements-runtime.lock pyproject.toml
-	@echo "requirements.lock and requirements-runtime.lock are up to date"
+	@$(compile) --group compare -o requirements-compare.lock
+	@echo "requirements.lock, requirements-runtime.lock and requirements-compare.lock are up to date"
 
 clean: ## remove what was installed and cached (no ledger data)
 	@rm -rf .venv .boot .bootstrap-lock .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
