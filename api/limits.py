@@ -7,16 +7,16 @@ from litestar import Response, get, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from api.auth import only
 from api.desk import Asked, Desk, Key
 from api.problems import responses, responses_to_body
 from application.answers import MarketChanged
-from domain.commands import BetsSeen, ChangeMarketLimits, Command
+from domain.commands import BetsSeen, ChangeMarketLimits, MarketLimitsIn
 from domain.events import MarketLimits
 from domain.liability import Liability, liability_id, liability_minor
 from domain.market import Market
-from domain.money import AmountMinor
 from domain.refusals import LimitExceeded, MarketNotFound
 from domain.streams import State, evolve
 from read_models import bets
@@ -25,16 +25,6 @@ COUNTED_MAX: Final = 20_000
 """Bets that are counted in one decision: it holds others up for some 10 µs each."""
 
 EVENTS_MAX: Final = 10_000
-
-
-class MarketLimitsIn(Command, frozen=True, kw_only=True):
-    """Limits on bets to come; one that is not named is lifted. What caps payouts was set when the market was opened."""
-
-    max_stake_minor: AmountMinor | None = None
-    max_return_minor: AmountMinor | None = None
-    max_liability_minor: AmountMinor | None = None
-    min_stake_minor: AmountMinor | None = None
-    min_return_minor: AmountMinor | None = None
 
 
 class CurrencyLiability(Struct, frozen=True):
@@ -68,14 +58,8 @@ async def change_market_limits(
     key: Key = None,
 ) -> Response[MarketChanged]:
     """Set a market's limits; a limit on liability is begun while the market is suspended."""
-    command = ChangeMarketLimits(
-        max_stake_minor=data.max_stake_minor,
-        max_return_minor=data.max_return_minor,
-        max_liability_minor=data.max_liability_minor,
-        min_stake_minor=data.min_stake_minor,
-        min_return_minor=data.min_return_minor,
-        seen=await _seen(market_id, desk) if data.max_liability_minor is not None else None,
-    )
+    seen = await _seen(market_id, desk) if data.max_liability_minor is not None else None
+    command = ChangeMarketLimits(**asdict(data), seen=seen)
     if command.seen is not None:
         await desk.ledger.prepare(command, market_id)
     return await desk.command(request, command, key, MarketChanged, target=market_id, status=200)

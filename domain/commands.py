@@ -176,18 +176,14 @@ class BetsSeen(Struct, frozen=True, gc=False, omit_defaults=True):
     bet_ids: tuple[UUID, ...]
 
 
-class ChangeMarketLimits(Command, frozen=True, kw_only=True):
-    """Set the target market's limits on bets to come; one that is not named is lifted.
-
-    The API adds `seen` where the liability was not followed before.
-    """
+class MarketLimitsIn(Command, frozen=True, kw_only=True):
+    """Limits on bets to come; one that is not named is lifted. What caps payouts was set when the market was opened."""
 
     max_stake_minor: AmountMinor | None = None
     max_return_minor: AmountMinor | None = None
     max_liability_minor: AmountMinor | None = None
     min_stake_minor: AmountMinor | None = None
     min_return_minor: AmountMinor | None = None
-    seen: BetsSeen | None = None
 
     def limits(self) -> MarketLimits:
         """Give them as a market has them, without what caps its payouts."""
@@ -199,6 +195,15 @@ class ChangeMarketLimits(Command, frozen=True, kw_only=True):
             self.min_stake_minor,
             self.min_return_minor,
         )
+
+
+class ChangeMarketLimits(MarketLimitsIn, frozen=True, kw_only=True):
+    """Set the target market's limits.
+
+    The API adds `seen` where the liability was not followed before.
+    """
+
+    seen: BetsSeen | None = None
 
 
 class OpenMarket(Command, frozen=True, kw_only=True):

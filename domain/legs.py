@@ -45,15 +45,9 @@ class Taken(Struct, frozen=True, gc=False):
 
 def result_of(leg: Leg, market: Market) -> SelectionResult | None:
     """Tell what a leg's market says of its selection, None while it does not; a withdrawn runner is void."""
-    if _is_withdrawn(leg, market):
+    if market.withdrawals and market.is_withdrawn(leg.selection_id):
         return SelectionResult(leg.selection_id, "void")
     return market.results.get(leg.selection_id)
-
-
-def _is_withdrawn(leg: Leg, market: Market) -> bool:
-    return bool(market.withdrawals) and any(
-        leg.selection_id == each.selection_id for each in market.withdrawals
-    )
 
 
 def loses_all(result: SelectionResult, market_type: MarketType, *, each_way: bool) -> bool:
@@ -69,7 +63,7 @@ def leg_outcome(taken: Taken, market: Market) -> LegOutcome | None:
     known = result_of(leg, market)
     if known is None:
         return None
-    if _is_withdrawn(leg, market):
+    if market.withdrawals and market.is_withdrawn(leg.selection_id):
         return _void(leg)
     if leg.odds is not None and not (taken.each_way or taken.best_odds or market.withdrawals):
         return _plain_outcome(leg.odds, known, market.type)

@@ -1,5 +1,7 @@
 """Decisions about correcting a bet's odds: two people take them."""
 
+from typing import Literal
+
 from application import answers
 from application.answers import Answer
 from application.decisions import liabilities
@@ -9,6 +11,7 @@ from domain import repricing
 from domain.account import Account
 from domain.bet import Bet
 from domain.commands import ApproveRepricing, ProposeRepricing, RejectRepricing
+from domain.events import RepricingProposed
 from domain.market import Market
 from domain.refusals import AccountNotFound, BetNotFound, MarketNotFound
 
@@ -26,17 +29,7 @@ def propose_repricing(command: ProposeRepricing, ctx: Context) -> Answer:
         ctx.actor.user,
     )
     ctx.book.record(bet.bet_id, proposed)
-    return answers.BetRepricing(
-        bet.bet_id,
-        proposed.repricing_id,
-        "proposed",
-        bet.status,
-        proposed.odds_before,
-        proposed.odds,
-        bet.return_minor,
-        0,
-        ctx.book.position,
-    )
+    return _unchanged(bet, proposed, "proposed", ctx)
 
 
 def approve_repricing(command: ApproveRepricing, ctx: Context) -> Answer:
@@ -79,10 +72,17 @@ def reject_repricing(command: RejectRepricing, ctx: Context) -> Answer:
     rejected = repricing.reject(bet, command.repricing_id, ctx.actor.user, command.reason)
     assert proposed is not None
     ctx.book.record(bet.bet_id, rejected)
+    return _unchanged(bet, proposed, "rejected", ctx)
+
+
+def _unchanged(
+    bet: Bet, proposed: RepricingProposed, status: Literal["proposed", "rejected"], ctx: Context
+) -> Answer:
+    """Answer with a proposal that leaves the bet as it is."""
     return answers.BetRepricing(
         bet.bet_id,
-        rejected.repricing_id,
-        "rejected",
+        proposed.repricing_id,
+        status,
         bet.status,
         proposed.odds_before,
         proposed.odds,
