@@ -5,7 +5,6 @@ reaches it. Losses
 are compared match by match on the same matches.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, time
 from itertools import groupby
@@ -13,12 +12,10 @@ from itertools import groupby
 import numpy as np
 from msgspec import Struct
 
+from application.football_forecaster import GoalsSettings, LeagueForecaster
 from domain.prediction.checks import Floats, Ints
-from domain.prediction.elo import EloGoals
-from domain.prediction.goals_fit import GoalsFit, fit_goals
-from domain.prediction.goals_model import GoalsModel, result_chances
-from domain.prediction.goals_prior import GoalsPrior
-from domain.prediction.goals_table import FINISHED_AFTER, GoalsTable, PlayedMatch, newcomers_of
+from domain.prediction.goals_model import result_chances
+from domain.prediction.goals_table import PlayedMatch
 from domain.prediction.losses import (
     Interval,
     bootstrap_mean,
@@ -27,14 +24,6 @@ from domain.prediction.losses import (
     rank_probability_scores,
 )
 from domain.refusals import NoMatches
-
-
-class GoalsSettings(Struct, frozen=True):
-    """How the goals model learns; chosen on seasons that no final figure is taken from."""
-
-    half_life_days: float = 400.0
-    draws: int = 200
-    prior: GoalsPrior = GoalsPrior()
 
 
 class Forecasts(Struct, frozen=True, eq=False):
@@ -66,37 +55,18 @@ def walk_forward(
 
     `rng` makes the model's draws. Raises NoMatches when nothing was played before or after `since`.
     """
-    settings = GoalsSettings() if settings is None else settings
     played = sorted(matches, key=lambda match: match.played_at)
     first_day = datetime.combine(since.astimezone(UTC).date(), time(), UTC)
     if not played or played[0].played_at >= first_day or played[-1].played_at < first_day:
         raise NoMatches("matches before the first forecast and after it are needed")
-    elo = EloGoals()
-    fit: GoalsFit | None = None
-    teams: tuple[str, ...] = ()
+    league = LeagueForecaster(played, rng, settings)
     said: dict[str, list[Floats]] = {"goals": [], "elo": []}
     forecast: list[PlayedMatch] = []
-    begins = [match.played_at for match in played]
-    heard = 0
     for day, today in _days(played):
-        known = bisect_right(begins, day - FINISHED_AFTER)
-        elo.hear(played[heard:known])
-        heard = known
         if day >= first_day:
             fixtures = [(match.home, match.away) for match in today]
-            sides = {team for fixture in fixtures for team in fixture}
-            table = GoalsTable.of(
-                played[:known],
-                day,
-                half_life_days=settings.half_life_days,
-                newcomers=newcomers_of(played[:known], day, sides),
-            )
-            fit = fit_goals(table, settings.prior, fit if table.teams == teams else None)
-            teams = table.teams
-            normals = rng.standard_normal((settings.draws, len(fit.mode)))
-            model = GoalsModel.of(table, fit.draw(normals))
-            said["goals"].append(result_chances(model.chances(fixtures)))
-            said["elo"].append(result_chances(elo.chances(fixtures, day)))
+            said["goals"].append(result_chances(league.goals(fixtures, day)))
+            said["elo"].append(result_chances(league.elo(fixtures, day)))
             forecast += today
             if on_day is not None:
                 on_day(day)

@@ -18,12 +18,12 @@ import numpy as np
 from adapters.football_data import Match, read_season
 from application.football_evaluation import (
     Forecasts,
-    GoalsSettings,
     difference_of,
     outcomes_of,
     scores_of,
     walk_forward,
 )
+from application.football_forecaster import GoalsSettings
 from domain.prediction.checks import Bools, Floats, Ints
 from domain.prediction.devig import METHODS, without_margin
 from domain.prediction.goals_table import PlayedMatch

@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from adapters.football_data import read_season
 from application.football_evaluation import (
-    GoalsSettings,
     difference_of,
     outcomes_of,
     scores_of,
     walk_forward,
 )
+from application.football_forecaster import GoalsSettings
 from domain.prediction.elo import EloGoals
 from domain.prediction.goals_model import result_chances
 from domain.prediction.goals_table import PlayedMatch

@@ -1,0 +1,96 @@
+"""Played matches with the prices that were known before them, as evaluations and backtests read them."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final, Literal
+from uuid import UUID
+
+import numpy as np
+from msgspec import Struct
+
+from domain.events import Fixture, MarketType, Quote, Score
+from domain.prediction.checks import Floats
+from domain.prediction.devig import Method, without_margin
+from domain.prediction.goals_table import PlayedMatch
+from domain.scores import SIDES
+
+Averaging = Literal["plain", "logs"]
+
+PINNACLE: Final = "pinnacle"
+SEASON_STARTS_IN: Final = 7
+"""The month in which European leagues change seasons."""
+_LEAST: Final = 1e-9
+
+
+class MarketPrices(Struct, frozen=True):
+    """A market of a match and its bookmakers' quotes, each with the time at which it was known."""
+
+    market_id: UUID
+    type: MarketType
+    line: Decimal | None
+    quotes: tuple[Quote, ...]
+
+    @property
+    def selections(self) -> tuple[str, ...]:
+        """All selections of the market, in their order (home, draw, away; over, under)."""
+        return SIDES[self.type]
+
+    def books(self, *, closing: bool) -> dict[str, tuple[Quote, ...]]:
+        """Give each bookmaker's quotes of all selections, in their order; whoever lacks one is left out."""
+        found: dict[str, dict[str, Quote]] = {}
+        for quote in self.quotes:
+            if quote.closing == closing:
+                found.setdefault(quote.bookmaker, {}).setdefault(quote.selection_id, quote)
+        return {
+            bookmaker: tuple(by_selection[each] for each in self.selections)
+            for bookmaker, by_selection in found.items()
+            if all(each in by_selection for each in self.selections)
+        }
+
+
+class PricedMatch(Struct, frozen=True):
+    """A match of a league that has been played, with its markets; `season` is the year in which the season began."""
+
+    league: str
+    season: int
+    fixture: Fixture
+    played: PlayedMatch
+    markets: tuple[MarketPrices, ...]
+
+    @property
+    def score(self) -> Score:
+        """The final score."""
+        return Score(self.played.home_goals, self.played.away_goals)
+
+    def market(self, market_type: MarketType) -> MarketPrices | None:
+        """Give the market of this type, None where the match has none."""
+        return next((each for each in self.markets if each.type == market_type), None)
+
+
+def season_of(match: PlayedMatch) -> int:
+    """Give the year in which the match's season began."""
+    return match.played_at.year - (match.played_at.month < SEASON_STARTS_IN)
+
+
+def season_name(season: int) -> str:
+    """Name a season as 2023/24."""
+    return f"{season}/{(season + 1) % 100:02}"
+
+
+def consensus(
+    books: Sequence[Sequence[Quote]], method: Method = "shin", averaging: Averaging = "logs"
+) -> Floats | None:
+    """Give the market's probabilities (selections,): the bookmakers' without their margins, averaged; None without any.
+
+    `logs` averages the logs of the probabilities, so that a long shot is not what its most generous bookmaker says of it.
+    """
+    if not books:
+        return None
+    odds = [[float(quote.odds) for quote in book] for book in books]
+    fair = without_margin(odds, method)
+    if averaging == "plain":
+        mean = fair.mean(0)
+    else:
+        mean = np.exp(np.log(np.maximum(fair, _LEAST)).mean(0))
+    found: Floats = mean / mean.sum()
+    return found
