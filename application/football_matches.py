@@ -1,6 +1,6 @@
 """Played matches with the prices that were known before them, as evaluations and backtests read them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Literal
 from uuid import UUID
@@ -19,6 +19,8 @@ Averaging = Literal["plain", "logs"]
 PINNACLE: Final = "pinnacle"
 SEASON_STARTS_IN: Final = 7
 """The month in which European leagues change seasons."""
+LEAN: Final = 0.5
+"""How far the market's line is drawn past Pinnacle's, away from the others' (chosen on 2020/21 and 2021/22)."""
 _LEAST: Final = 1e-9
 
 
@@ -93,4 +95,21 @@ def consensus(
     else:
         mean = np.exp(np.log(np.maximum(fair, _LEAST)).mean(0))
     found: Floats = mean / mean.sum()
+    return found
+
+
+def sharp_line(books: Mapping[str, Sequence[Quote]], lean: float = LEAN) -> Floats | None:
+    """Give the market's probabilities where one bookmaker knows more: log p = log P + lean·(log P − log O), scaled.
+
+    P are Pinnacle's and O the others' mean, multiplicative: what the others differ by is rather their mistake. Without
+    Pinnacle, or without others, the consensus of who is there; None without anybody.
+    """
+    others = consensus([book for name, book in books.items() if name != PINNACLE], "multiplicative")
+    if PINNACLE not in books:
+        return others
+    pinnacle = consensus([books[PINNACLE]], "multiplicative")
+    if others is None or pinnacle is None:
+        return pinnacle
+    leaning = pinnacle * (pinnacle / others) ** lean
+    found: Floats = leaning / leaning.sum()
     return found

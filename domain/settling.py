@@ -92,7 +92,7 @@ class Settling(Struct, frozen=True):
         if self.completed and generation == self.generation:
             return None
         due = {
-            account_id: round_half_up(max(profit, 0) * Fraction(rates[account_id]))
+            account_id: commission_minor(profit, rates[account_id])
             - self.charged.get(account_id, 0)
             for account_id, profit in self.profits.items()
             if account_id in rates
@@ -159,6 +159,11 @@ class Settling(Struct, frozen=True):
                 )
             case _:
                 assert_never(event)
+
+
+def commission_minor(profit_minor: int, rate: Decimal) -> int:
+    """Give the commission on a market's net profit: a share of what is positive, rounded half up."""
+    return round_half_up(max(profit_minor, 0) * Fraction(rate))
 
 
 def profit_change(bet: BetChange) -> int:

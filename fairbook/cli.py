@@ -37,6 +37,7 @@ COMMANDS = {
     "token": Entry("fairbook.token", "print a signed token for local use"),
     "feed": Entry("fairbook.feed", "play recorded prices, or read a live price feed"),
     "import": Entry("fairbook.imports", "import fixtures, results and prices from files"),
+    "backtest": Entry("fairbook.backtest", "bet on past matches day by day, as a model would have"),
     "demo": Entry("fairbook.demo.command", "run a season through the API"),
 }
 
