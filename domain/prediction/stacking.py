@@ -16,10 +16,10 @@ from domain.refusals import InvalidInput
 
 LEAST: Final = 1e-9
 """Probabilities below this count as this: their log would outweigh all others."""
-RIDGE: Final = (500.0, 500.0)
-"""Precisions of α and β: as much as 500 matches with one nat between the forecasts. Weaker ones lose more by what they
+RIDGE: Final = (200.0, 200.0)
+"""Precisions of α and β: as much as 200 matches with one nat between the forecasts. Weaker ones lose more by what they
 make of chance in a thousand matches than they win (2021/22, three leagues)."""
-RIDGE_OF_OUTCOMES: Final = 1000.0
+RIDGE_OF_OUTCOMES: Final = 500.0
 
 
 class Stack(Struct, frozen=True, eq=False):
