@@ -150,6 +150,46 @@ class ArbitragesRecorded(Struct, frozen=True, gc=False):
     position: int
 
 
+class ValueSignalsRecorded(Struct, frozen=True, gc=False):
+    """How many value signals opened, changed and closed; what was known already is not counted."""
+
+    detected: int
+    changed: int
+    closed: int
+    position: int
+
+
+class ModelKept(Struct, frozen=True, gc=False):
+    """A model, or its evaluation, is kept; `is_new` is false when the same was before."""
+
+    model_id: UUID
+    is_new: bool
+    position: int
+
+
+class ModelInUse(Struct, frozen=True, gc=False):
+    """A model speaks for its slot; `before` is the one that did, None when nothing has changed."""
+
+    model_id: UUID
+    before: UUID | None
+    forced: bool
+    position: int
+
+
+class PredictionsRecorded(Struct, frozen=True, gc=False):
+    """How many predictions said something new."""
+
+    predictions: int
+    position: int
+
+
+class PredictionsScored(Struct, frozen=True, gc=False):
+    """How many markets of predictions were scored; what was scored already is not counted."""
+
+    scores: int
+    position: int
+
+
 class BetsSettled(Struct, frozen=True, gc=False):
     """How many bets of one market this step settled."""
 
@@ -182,6 +222,11 @@ Answer = (
     | BatchDone
     | SnapshotsTaken
     | ArbitragesRecorded
+    | ValueSignalsRecorded
+    | ModelKept
+    | ModelInUse
+    | PredictionsRecorded
+    | PredictionsScored
     | BetsSettled
     | NameSeen
 )

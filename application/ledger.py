@@ -22,6 +22,9 @@ from domain.commands import (
     PlaceBets,
     RecordArbitrages,
     RecordOdds,
+    RecordPredictions,
+    RecordValueSignals,
+    ScorePredictions,
     SettleBets,
 )
 from domain.streams import State
@@ -155,8 +158,12 @@ def _weight(command: Command) -> int:
             return len(command.bet_ids)
         case ChangeMarketLimits(seen=seen) if seen is not None:
             return 1 + len(seen.bet_ids)
-        case RecordArbitrages():
+        case RecordArbitrages() | RecordValueSignals():
             return 1 + len(command.changes)
+        case RecordPredictions():
+            return 1 + sum(len(made.markets) for made in command.predictions)
+        case ScorePredictions():
+            return 1 + len(command.predicted)
         case RecordOdds():
             return 1 + len(command.quotes) // 10
         case _:

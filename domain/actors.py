@@ -25,3 +25,7 @@ class Actor(Struct, frozen=True, gc=False):
 SETTLER = Actor(user="fairbook-settlement", role="operator")
 PRICE_HANDLER = Actor(user="fairbook-prices", role="operator")
 """Keeps prices and arbitrages in the ledger."""
+MODELLER = Actor(user="fairbook-models", role="operator")
+"""Trains models, activates those that are no worse, predicts and keeps the scores."""
+VALUE_HANDLER = Actor(user="fairbook-value", role="operator")
+"""Keeps value signals in the ledger."""

@@ -18,13 +18,18 @@ from domain.events import (
     MarketLimits,
     MarketType,
     MatchRule,
+    ModelEvaluated,
+    ModelTrained,
     Opportunity,
     Period,
+    PredictionMade,
     PriceSeen,
     Pricing,
     Result,
     Side,
     StartingPrice,
+    ValueEnd,
+    ValueSignal,
 )
 from domain.money import AmountMinor
 
@@ -477,6 +482,73 @@ class RecordArbitrages(Command, frozen=True, kw_only=True):
     """Keep what became of opportunities, in order; what is known already is passed over."""
 
     changes: tuple[ArbitrageChange, ...]
+
+
+# ---- models and predictions: asked by fairbook's own commands and processes, but for activating over HTTP
+
+
+class RegisterModel(Command, frozen=True, kw_only=True):
+    """Keep that a model has learned; the same artefact of the same kind and scope is the same model."""
+
+    trained: ModelTrained
+
+
+class EvaluateModel(Command, frozen=True, kw_only=True):
+    """Keep how good the target model's forecasts were; the same evaluation again changes nothing."""
+
+    evaluation: ModelEvaluated
+
+
+class ActivateModel(Command, frozen=True, kw_only=True):
+    """Let the target model speak for its slot from now on.
+
+    Refused when it is worse than the one that does now, or was not compared with it, unless `force` with a reason.
+    """
+
+    force: bool = False
+    reason: Text | None = None
+
+
+class RecordPredictions(Command, frozen=True, kw_only=True):
+    """Keep what models say of fixtures; what was said before is passed over."""
+
+    predictions: tuple[PredictionMade, ...]
+
+
+class PredictedMarket(Struct, frozen=True, gc=False):
+    """A market of a fixture as a model has predicted it."""
+
+    model_id: UUID
+    fixture_id: UUID
+    market_id: UUID
+
+
+class ScorePredictions(Command, frozen=True, kw_only=True):
+    """Score predictions by what the results say now, each once for every generation of its market's result."""
+
+    predicted: tuple[PredictedMarket, ...]
+
+
+# ---- value signals: asked by fairbook's own value handler, never over HTTP
+
+
+class ValueChange(Struct, frozen=True, gc=False):
+    """What became of one value signal: it has this shape now, or (`signal` None) it ended for a reason.
+
+    `opens` says that it was not there before, as far as the sender knows: the log need not be asked for it first.
+    """
+
+    signal_id: UUID
+    sequence: int
+    signal: ValueSignal | None = None
+    ended: ValueEnd | None = None
+    opens: bool = False
+
+
+class RecordValueSignals(Command, frozen=True, kw_only=True):
+    """Keep what became of value signals, in order; what is known already is passed over."""
+
+    changes: tuple[ValueChange, ...]
 
 
 # ---- settlement: asked by fairbook's own process, never over HTTP

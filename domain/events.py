@@ -43,6 +43,8 @@ ArbitrageEnd = Literal["price_moved", "expired", "not_open", "limits"]
 ArbitrageWarning = Literal["margin_over_10_percent", "stale_leg", "rules_differ"]
 MatchRule = Literal["same_name", "alias", "likeness"]
 MatchedBy = Literal[MatchRule, "operator"]
+ModelKind = Literal["football.goals", "football.stack", "racing.logit"]
+ValueEnd = Literal["price_moved", "prediction_changed", "expired", "not_open", "limits"]
 
 
 # ---- values that events carry
@@ -249,6 +251,85 @@ class Standing(Struct, frozen=True, gc=False):
 
     potential_return_minor: int
     odds: tuple[Decimal | None, ...]
+
+
+class Estimate(Struct, frozen=True, gc=False):
+    """A number with the interval that holds it with probability 95%."""
+
+    mean: Decimal
+    low: Decimal
+    high: Decimal
+
+
+class TrainingData(Struct, frozen=True, gc=False):
+    """What a model has learned from: `rows` results that were known from `since` on and before `until`.
+
+    `digest` is the SHA-256 of them, `source` says where they came from: `ledger`, or the names of files.
+    """
+
+    source: str
+    rows: int
+    since: datetime
+    until: datetime
+    digest: str
+
+
+class Chance(Struct, frozen=True, gc=False):
+    """What a model gives a selection: `probability` = 1 / (fair odds) with its 95% interval over the model's draws.
+
+    `refund` is the share of a back's stake that comes back on average (pushes, halves); a unit at odds o returns
+    refund + (1 − refund) · probability · o.
+    """
+
+    selection_id: str
+    probability: Decimal
+    low: Decimal
+    high: Decimal
+    refund: Decimal = Decimal(0)
+
+
+class MarketChances(Struct, frozen=True, gc=False):
+    """What a model gives the selections of a market."""
+
+    market_id: UUID
+    type: MarketType
+    line: Decimal | None
+    chances: tuple[Chance, ...]
+
+
+class ExpectedGoals(Struct, frozen=True, gc=False):
+    """How many goals each side scores on average."""
+
+    home: Estimate
+    away: Estimate
+
+
+class ValueSignal(Struct, frozen=True, gc=False):
+    """A price that beats what a model says it should be.
+
+    `edge` is probability − 1/odds, `expected_value` what a unit earns on average after commission, `kelly` the share of
+    a bankroll that grows it fastest beside the market's other selections, `stake_share` what is left of it after
+    fraction and caps. `sequence` is the place in the price stream of the message that made it so.
+    """
+
+    fixture_id: UUID
+    market_id: UUID
+    selection_id: str
+    side: Side
+    bookmaker: str
+    model_id: UUID
+    odds: Decimal
+    probability: Decimal
+    low: Decimal
+    high: Decimal
+    fair_odds: Decimal
+    edge: Decimal
+    expected_value: Decimal
+    kelly: Decimal
+    stake_share: Decimal
+    quoted_at: datetime
+    expires_at: datetime
+    sequence: int
 
 
 # ---- events
@@ -771,6 +852,94 @@ class ArbitrageClosed(Event, frozen=True, kw_only=True):
     sequence: int
 
 
+class ValueDetected(Event, frozen=True, kw_only=True):
+    """A price beats what the active model says it should be."""
+
+    topic = "value.detected"
+    signal: ValueSignal
+
+
+class ValueChanged(Event, frozen=True, kw_only=True):
+    """An open value signal has another price, or is worth materially more or less."""
+
+    topic = "value.changed"
+    signal: ValueSignal
+
+
+class ValueClosed(Event, frozen=True, kw_only=True):
+    """The value is gone; `best_expected_value` is the best that it showed."""
+
+    topic = "value.closed"
+    reason: ValueEnd
+    best_expected_value: Decimal
+    sequence: int
+
+
+class ModelTrained(Event, frozen=True, kw_only=True):
+    """A model has learned; `artefact` is the SHA-256 of the file that holds it, `scope` what it speaks of (`E0`, `HK`)."""
+
+    topic = "model.trained"
+    kind: ModelKind
+    scope: str
+    artefact: str
+    artefact_bytes: int
+    code_version: str
+    data: TrainingData
+    parameters: dict[str, str]
+    metrics: dict[str, Decimal]
+
+
+class ModelEvaluated(Event, frozen=True, kw_only=True):
+    """How good the model's forecasts were of matches from `since` to before `until` that it had not seen.
+
+    `difference` is of the log loss to that of the model `against` on the same matches: below 0 this one is better.
+    """
+
+    topic = "model.evaluated"
+    since: datetime
+    until: datetime
+    matches: int
+    metrics: dict[str, Decimal]
+    against: UUID | None = None
+    difference: Estimate | None = None
+
+
+class ModelActivated(Event, frozen=True, kw_only=True):
+    """From now on this model speaks for its slot; `forced`: whether or not it is worse than the one `before`."""
+
+    topic = "model.activated"
+    model_id: UUID
+    before: UUID | None = None
+    forced: bool = False
+    reason: str | None = None
+
+
+class PredictionMade(Event, frozen=True, kw_only=True):
+    """What a model says of a fixture's markets, knowing nothing of `as_of` or later."""
+
+    topic = "prediction.made"
+    model_id: UUID
+    fixture_id: UUID
+    as_of: datetime
+    markets: tuple[MarketChances, ...]
+    expected_goals: ExpectedGoals | None = None
+
+
+class PredictionScored(Event, frozen=True, kw_only=True):
+    """How a prediction of a market turned out by its result of this generation.
+
+    Losses are None where there is nothing to lose: all was void or refunded, or the result was rolled back (no `winners`).
+    """
+
+    topic = "prediction.scored"
+    market_id: UUID
+    generation: int
+    winners: tuple[str, ...]
+    log_loss: Decimal | None
+    brier: Decimal | None
+    rps: Decimal | None
+
+
 class FeedNameSeen(Event, frozen=True, kw_only=True):
     """A feed names an event that matches no fixture beyond doubt; `candidates` come best first."""
 
@@ -839,6 +1008,14 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     ArbitrageDetected,
     ArbitrageChanged,
     ArbitrageClosed,
+    ValueDetected,
+    ValueChanged,
+    ValueClosed,
+    ModelTrained,
+    ModelEvaluated,
+    ModelActivated,
+    PredictionMade,
+    PredictionScored,
     FeedNameSeen,
     FeedNameMatched,
 )

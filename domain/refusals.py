@@ -71,6 +71,18 @@ class OpportunityNotFound(NotFound):
     """There is no such arbitrage opportunity."""
 
 
+class ModelNotFound(NotFound):
+    """There is no such model."""
+
+
+class PredictionNotFound(NotFound):
+    """No model has said anything of this fixture."""
+
+
+class ArtefactNotFound(NotFound):
+    """The file that holds this model is not where it was put."""
+
+
 class FeedNameNotFound(NotFound):
     """There is no such name of a feed."""
 
@@ -179,3 +191,15 @@ class UnknownTeam(Refusal):
 
 class FitFailed(Refusal):
     """No model fits these results."""
+
+
+class ModelWorse(Refusal):
+    """The model is worse than the active one, or nobody knows."""
+
+
+class ArtefactMismatch(Refusal):
+    """The file that holds this model is not what was put there: its hash is another."""
+
+
+class PredictionTooLate(Refusal):
+    """A prediction is made before its fixture starts, from what was known before it."""

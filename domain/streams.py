@@ -13,21 +13,40 @@ from domain.events import (
     LiabilityChanged,
     LiabilityCounted,
     MarketOpened,
+    ModelActivated,
+    ModelTrained,
     OddsSnapshotTaken,
+    PredictionMade,
     SettlementCompleted,
     SettlementProgressed,
+    ValueDetected,
     WithdrawalRequested,
 )
 from domain.feed_name import FeedName
+from domain.forecast import Forecast
 from domain.liability import Liability
 from domain.market import Market
+from domain.model import Model, Slot
 from domain.odds import HousePrices
 from domain.opportunity import Arbitrage
 from domain.settling import Settling
+from domain.value_signal import Value
 from domain.withdrawal import Withdrawal
 
 State = (
-    Account | Bet | Market | Withdrawal | Settling | Liability | HousePrices | Arbitrage | FeedName
+    Account
+    | Bet
+    | Market
+    | Withdrawal
+    | Settling
+    | Liability
+    | HousePrices
+    | Arbitrage
+    | Value
+    | Model
+    | Slot
+    | Forecast
+    | FeedName
 )
 
 STATE_OF_FIRST_EVENT: dict[type[Event], type[State]] = {
@@ -41,6 +60,10 @@ STATE_OF_FIRST_EVENT: dict[type[Event], type[State]] = {
     LiabilityChanged: Liability,
     OddsSnapshotTaken: HousePrices,
     ArbitrageDetected: Arbitrage,
+    ValueDetected: Value,
+    ModelTrained: Model,
+    ModelActivated: Slot,
+    PredictionMade: Forecast,
     FeedNameSeen: FeedName,
 }
 

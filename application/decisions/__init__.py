@@ -11,13 +11,16 @@ from application.decisions import (
     cash_outs,
     feeds,
     markets,
+    models,
     repricings,
     settlement,
+    values,
     voids,
 )
 from application.decisions.context import Context
 from domain.commands import (
     AbandonMarket,
+    ActivateModel,
     ApproveRepricing,
     CashOutBet,
     ChangeAccountLimits,
@@ -28,6 +31,7 @@ from domain.commands import (
     CompleteWithdrawal,
     DeclareResult,
     Deposit,
+    EvaluateModel,
     GrantBonus,
     MatchFeedName,
     OfferCashOut,
@@ -38,11 +42,15 @@ from domain.commands import (
     ProposeRepricing,
     RecordArbitrages,
     RecordOdds,
+    RecordPredictions,
+    RecordValueSignals,
+    RegisterModel,
     ReinstateRunner,
     RejectRepricing,
     RejectWithdrawal,
     ResumeMarket,
     RollBackResult,
+    ScorePredictions,
     SeeFeedName,
     SettleBets,
     SuspendMarket,
@@ -107,6 +115,18 @@ def decide(command: Command, ctx: Context) -> Answer:
             return markets.record_odds(command, ctx)
         case RecordArbitrages():
             return arbitrages.record_arbitrages(command, ctx)
+        case RecordValueSignals():
+            return values.record_value_signals(command, ctx)
+        case RecordPredictions():
+            return models.record_predictions(command, ctx)
+        case ScorePredictions():
+            return models.score_predictions(command, ctx)
+        case RegisterModel():
+            return models.register_model(command, ctx)
+        case EvaluateModel():
+            return models.evaluate_model(command, ctx)
+        case ActivateModel():
+            return models.activate_model(command, ctx)
         case SeeFeedName():
             return feeds.see_feed_name(command, ctx)
         case MatchFeedName():

@@ -9,11 +9,13 @@ from application.decisions.feeds import stream_of_name
 from application.decisions.liabilities import liability_id
 from domain.bet import Bet
 from domain.commands import (
+    ActivateModel,
     ApproveRepricing,
     ChangeMarketLimits,
     Command,
     CompleteSettlement,
     CompleteWithdrawal,
+    EvaluateModel,
     OfferCashOut,
     OpenAccount,
     OpenMarket,
@@ -22,14 +24,20 @@ from domain.commands import (
     ProposeRepricing,
     RecordArbitrages,
     RecordOdds,
+    RecordPredictions,
+    RecordValueSignals,
+    RegisterModel,
     RejectRepricing,
     RejectWithdrawal,
+    ScorePredictions,
     SeeFeedName,
     SettleBets,
     VoidBet,
     Withdraw,
 )
+from domain.forecast import prediction_id
 from domain.market import Market
+from domain.model import Model, model_id_of
 from domain.settling import Settling
 from domain.withdrawal import Withdrawal
 
@@ -60,6 +68,25 @@ def streams_of(command: Command, target: UUID | None) -> Iterator[UUID]:
             for change in command.changes:
                 if not change.opens:
                     yield change.opportunity_id
+        case RecordValueSignals():
+            for signal in command.changes:
+                if not signal.opens:
+                    yield signal.signal_id
+        case RecordPredictions():
+            for made in command.predictions:
+                yield made.model_id
+                yield prediction_id(made.model_id, made.fixture_id)
+                for market in made.markets:
+                    yield market.market_id
+        case ScorePredictions():
+            for predicted in command.predicted:
+                yield prediction_id(predicted.model_id, predicted.fixture_id)
+                yield predicted.market_id
+        case RegisterModel():
+            yield model_id_of(command.trained)
+        case EvaluateModel():
+            if command.evaluation.against is not None:
+                yield command.evaluation.against
         case SeeFeedName():
             yield stream_of_name(command)
         case SettleBets():
@@ -101,6 +128,10 @@ def further_streams_of(command: Command, target: UUID | None, book: Book) -> Ite
                 yield from _markets_of(bet, book)
                 if len(bet.placed.legs) == 1:
                     yield settlement_id(bet.placed.legs[0].market_id)
+        case ActivateModel():
+            model = book.get(target) if target else None
+            if isinstance(model, Model):
+                yield model.slot_id
         case CompleteSettlement() if target is not None:
             settling = book.get(settlement_id(target))
             if isinstance(settling, Settling):
@@ -139,6 +170,10 @@ def new_streams_of(command: Command) -> Iterator[UUID]:
             for change in command.changes:
                 if change.opens:
                     yield change.opportunity_id
+        case RecordValueSignals():
+            for signal in command.changes:
+                if signal.opens:
+                    yield signal.signal_id
         case _:
             return
 

@@ -103,6 +103,8 @@ BODIES: list[tuple[str, dict[str, Any]]] = [
     ("ApproveRepricing", {"repricing_id": str(TRANSFER)}),
     ("RejectRepricing", {"repricing_id": str(TRANSFER), "reason": "no"}),
     ("DeclareResult", {"finish": [["red"], ["blue", "green"]]}),
+    ("ActivateModel", {}),
+    ("ActivateModel", {"force": True, "reason": "the other one's data were wrong"}),
 ]
 
 
