@@ -11,7 +11,13 @@ from msgspec import Struct
 
 from application.backtest import PRICES, Offer, Price
 from application.football_forecaster import GoalsSettings, LeagueForecaster
-from application.football_matches import MarketPrices, PricedMatch, consensus, sharp_line
+from application.football_matches import (
+    TRUST,
+    MarketPrices,
+    PricedMatch,
+    consensus,
+    sharp_line,
+)
 from domain.events import MarketType, Quote
 from domain.outcomes import Proposition
 from domain.prediction.checks import Floats
@@ -192,6 +198,7 @@ def _stacked(
                 [lesson.line for lesson in over],
                 [lesson.said for lesson in over],
                 [lesson.outcome for lesson in over],
+                trust=TRUST,
             )
     return [
         stacks[each.market.type].probabilities(each.line[None], forecast[None])[0]

@@ -21,6 +21,8 @@ SEASON_STARTS_IN: Final = 7
 """The month in which European leagues change seasons."""
 LEAN: Final = 0.5
 """How far the market's line is drawn past Pinnacle's, away from the others' (chosen on 2020/21 and 2021/22)."""
+TRUST: Final = 4.0
+"""How firmly a stack believes the market: what a thousand matches say against it is mostly chance (2021/22)."""
 _LEAST: Final = 1e-9
 
 

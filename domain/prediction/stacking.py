@@ -10,16 +10,17 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import ArrayLike
 
-from domain.prediction.checks import Floats, to_indices, to_probabilities
+from domain.prediction.checks import Floats, check_number, to_indices, to_probabilities
 from domain.prediction.conditional_logit import Contests, LogitFit, fit_logit
 from domain.refusals import InvalidInput
 
 LEAST: Final = 1e-9
 """Probabilities below this count as this: their log would outweigh all others."""
-RIDGE: Final = (200.0, 200.0)
-"""Precisions of α and β: as much as 200 matches with one nat between the forecasts. Weaker ones lose more by what they
-make of chance in a thousand matches than they win (2021/22, three leagues)."""
-RIDGE_OF_OUTCOMES: Final = 500.0
+RIDGE: Final = (50.0, 50.0)
+"""Precisions of α and β: as much as some 50 matches with one nat between the forecasts."""
+RIDGE_OF_OUTCOMES: Final = 200.0
+
+_TRUST_MIN, _TRUST_MAX = 0.01, 1e6
 
 
 class Stack(Struct, frozen=True, eq=False):
@@ -36,8 +37,14 @@ class Stack(Struct, frozen=True, eq=False):
         return self.fit.probabilities(contests)
 
 
-def fit_stack(market: ArrayLike, model: ArrayLike, outcomes: ArrayLike) -> Stack:
-    """Learn the weights from forecasts (matches, outcomes) of both and what happened (matches,). Raises NoMatches, InvalidInput."""
+def fit_stack(
+    market: ArrayLike, model: ArrayLike, outcomes: ArrayLike, *, trust: float = 1.0
+) -> Stack:
+    """Learn the weights from forecasts (matches, outcomes) of both and what happened (matches,).
+
+    `trust` times the prior's precisions: how firmly the market is believed beforehand. Raises NoMatches, InvalidInput.
+    """
+    check_number(trust, "trust", _TRUST_MIN, _TRUST_MAX)
     contests = _contests(market, model)
     count, size = contests.present.shape
     happened = to_indices(outcomes, "outcomes", size)
@@ -48,7 +55,7 @@ def fit_stack(market: ArrayLike, model: ArrayLike, outcomes: ArrayLike) -> Stack
         fit_logit(
             Contests.of(contests.features, won=won),
             centre=[1.0, 0.0, *[0.0] * (size - 1)],
-            ridge=[*RIDGE, *[RIDGE_OF_OUTCOMES] * (size - 1)],
+            ridge=[trust * each for each in (*RIDGE, *[RIDGE_OF_OUTCOMES] * (size - 1))],
         ),
         size,
     )
