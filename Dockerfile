@@ -18,7 +18,9 @@ RUN /opt/fairbook/bin/python -m compileall -q /app
 
 FROM python:3.11-slim-bookworm
 RUN groupadd --system --gid 10001 fairbook \
-    && useradd --system --uid 10001 --gid fairbook --home-dir /app --shell /usr/sbin/nologin fairbook
+    && useradd --system --uid 10001 --gid fairbook --home-dir /app --shell /usr/sbin/nologin fairbook \
+    # A volume that is mounted here begins as this folder, and belongs to whom it belongs.
+    && install -d -o fairbook -g fairbook /var/lib/fairbook/artefacts
 # Root's own and read-only for the account that runs it.
 COPY --from=build /opt/fairbook /opt/fairbook
 COPY --from=build /app /app

@@ -24,10 +24,12 @@ DEFAULT_PORT = 8080
 _URLS = "urls.json"
 PORT_MAX = 65_535
 _MOST = 1_000_000_000
+HOURS_MAX = 24 * 366
 
 _OWN_VARIABLES = frozenset(
     {
         "FAIRBOOK_ARBITRAGE",
+        "FAIRBOOK_ARTEFACTS",
         *CREDENTIALS,
         "FAIRBOOK_CASH_OUT_MARGIN",
         "FAIRBOOK_CASH_OUT_TOLERANCE",
@@ -44,6 +46,7 @@ _OWN_VARIABLES = frozenset(
         "FAIRBOOK_ODDS_MEGABYTES",
         "FAIRBOOK_PORT",
         "FAIRBOOK_QUOTE_MAX_AGE",
+        "FAIRBOOK_RETRAIN_HOURS",
         "FAIRBOOK_SECRET",
         "FAIRBOOK_TOKEN",  # read by the commands that are clients of the API
         "FAIRBOOK_TRACE_RATIO",
@@ -78,6 +81,8 @@ class Settings:
     quote_max_ages: MaxAges
     feeds: FeedCredentials
     arbitrage_file: Path | None
+    artefacts: Path
+    retrain_hours: float | None = None
     cash_out_margin: Decimal = MARGIN
     cash_out_tolerance: Decimal = TOLERANCE
     chromium: str | None = None
@@ -125,6 +130,14 @@ class Settings:
                 _margin,
                 TOLERANCE,
                 "a share from 0 to below 1, with 4 decimals at most",
+            ),
+            artefacts=_artefacts(variables),
+            retrain_hours=_parsed(
+                variables,
+                "FAIRBOOK_RETRAIN_HOURS",
+                _hours,
+                None,
+                "a number of hours above 0, such as 24",
             ),
             feeds=FeedCredentials.from_environment(variables),
             chromium=variables.get("FAIRBOOK_CHROMIUM") or None,
@@ -211,6 +224,12 @@ def _home(variables: Mapping[str, str]) -> Path:
         return Path("/var/lib/fairbook")
     state = variables.get("XDG_STATE_HOME")
     return (Path(state) if state else Path.home() / ".local" / "state") / "fairbook"
+
+
+def _artefacts(variables: Mapping[str, str]) -> Path:
+    if value := variables.get("FAIRBOOK_ARTEFACTS"):
+        return Path(value).expanduser().absolute()
+    return _home(variables) / "artefacts"
 
 
 def _file(variables: Mapping[str, str], name: str) -> Path | None:
@@ -308,6 +327,13 @@ def _margin(text: str) -> Decimal:
     if not (has_at_most_places(margin, 4) and 0 <= margin < 1):
         raise ValueError(text)
     return margin
+
+
+def _hours(text: str) -> float:
+    hours = float(text)
+    if not (math.isfinite(hours) and 0 < hours <= HOURS_MAX):
+        raise ValueError(text)
+    return hours
 
 
 def _ratio(text: str) -> float:

@@ -35,13 +35,21 @@ def test_everything_can_be_set() -> None:
         FAIRBOOK_QUOTE_MAX_AGE="default=60,betfair=2.5",
         FAIRBOOK_CASH_OUT_MARGIN="0.025",
         FAIRBOOK_CASH_OUT_TOLERANCE="0.01",
+        FAIRBOOK_ARTEFACTS="/models",
+        FAIRBOOK_RETRAIN_HOURS="1.5",
         OTEL_SERVICE_NAME="the SDK's own",
     )
     assert read.require_database_url() == "postgresql://u:p@db/fairbook"
     assert read.require_nats_url() == "nats://u:p@nats"
     assert (read.home, read.port, read.trace_ratio) == (Path("/data"), 9000, 1.0)
     assert read.quote_max_ages == MaxAges(60, {"betfair": 2.5})
+    assert (read.artefacts, read.retrain_hours) == (Path("/models"), 1.5)
     assert (read.cash_out_margin, read.cash_out_tolerance) == (Decimal("0.025"), Decimal("0.01"))
+
+
+def test_artefacts_are_in_the_data_folder_and_nothing_is_trained_by_itself() -> None:
+    read = settings(FAIRBOOK_HOME="/data")
+    assert (read.artefacts, read.retrain_hours) == (Path("/data/artefacts"), None)
 
 
 def test_what_the_streams_keep_can_be_set() -> None:
@@ -72,6 +80,8 @@ def test_what_the_streams_keep_can_be_set() -> None:
         ("FAIRBOOK_ODDS_HOURS", "0", "hours, 1 or more"),
         ("FAIRBOOK_ODDS_MEGABYTES", "2 GB", "megabytes, 1 or more"),
         ("FAIRBOOK_LEDGER_DAYS", "-1", "or 0 for no limit"),
+        ("FAIRBOOK_RETRAIN_HOURS", "0", "hours above 0"),
+        ("FAIRBOOK_RETRAIN_HOURS", "nan", "hours above 0"),
         ("FAIRBOOK_TRACE_RATIO", "1.5", "from 0"),
         ("FAIRBOOK_TRACE_RATIO", "nan", "from 0"),
         ("FAIRBOOK_QUOTE_MAX_AGE", "300", "default=300"),
