@@ -7,11 +7,11 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Final, TypeVar
-from zlib import error as ZlibError
 
 from msgspec import Struct
 
@@ -62,6 +62,7 @@ _RUNNER_COLUMNS: Final = (
     "finish_time",
     "win_odds",
 )
+_CONDITIONS: Final = "\uff08"  # a bracket of full width
 _LARGEST: Final = 1 << 30
 _T = TypeVar("_T")
 
@@ -160,7 +161,7 @@ def _decode(content: bytes) -> str:
             with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
                 content = file.read(_LARGEST)
         return content.decode("utf-8-sig")
-    except (OSError, EOFError, ZlibError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise HkjcError("the text is neither UTF-8 nor gzipped UTF-8") from error
 
 
@@ -170,7 +171,7 @@ def _race(rows: _Rows) -> Race:
     if course != ALL_WEATHER and not course.startswith("草地"):
         raise _RowError(f"course {course!r} is unknown")
     rail = re.search(r'"([^"]+)"', course)
-    race_class = row["race_class"].partition("（")[0]
+    race_class = row["race_class"].partition(_CONDITIONS)[0]
     if race_class and race_class not in CLASSES and not race_class.startswith("香港"):
         raise _RowError(f"race_class {race_class!r} is unknown")
     day = _day(row["date"])
@@ -178,7 +179,9 @@ def _race(rows: _Rows) -> Race:
     if number is None:
         raise _RowError("race_no is missing")
     venue = _of(VENUES, row, "venue")
-    sections = [_seconds(text, "sectional_times_header") for text in row["sectional_times_header"].split()]
+    sections = [
+        _seconds(text, "sectional_times_header") for text in row["sectional_times_header"].split()
+    ]
     race = check_race(
         Race(
             race_id=f"HK/{day.isoformat()}/{venue}/{number}",
@@ -191,7 +194,7 @@ def _race(rows: _Rows) -> Race:
             rail=rail[1] if rail else "",
             distance_m=_whole(row, "distance_m"),
             race_class=CLASSES.get(race_class, 0),
-            prize=_whole(row, "prize_hkd"),
+            prize=_number(row, "prize_hkd"),
             sections=tuple(seconds for seconds in sections if seconds is not None),
         )
     )
@@ -200,7 +203,7 @@ def _race(rows: _Rows) -> Race:
 
 
 def _runner(row: Mapping[str, str]) -> Runner:
-    weight = _whole(row, "actual_wt_lbs")
+    weight = _number(row, "actual_wt_lbs")
     odds = _number(row, "win_odds")
     if weight is None or odds is None:
         raise _RowError("a runner has a weight and odds")
@@ -209,7 +212,7 @@ def _runner(row: Mapping[str, str]) -> Runner:
         jockey=row["jockey"],
         trainer=row["trainer"],
         weight_lbs=weight,
-        body_lbs=_whole(row, "declared_wt_lbs"),
+        body_lbs=_number(row, "declared_wt_lbs"),
         draw=_whole(row, "draw"),
         number=_whole(row, "horse_no"),
         odds=odds,

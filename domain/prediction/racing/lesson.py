@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from msgspec import Struct
 
-from domain.prediction.checks import Floats
 from domain.prediction.racing.memory import RUNS_KEPT, Horse, Past, Person, Run, Slope, Sums
 from domain.prediction.racing.places import (
     course_of,
@@ -19,25 +17,26 @@ from domain.prediction.racing.places import (
     pair_of,
     places_of,
     rail_of,
+    track_of,
 )
-from domain.prediction.racing.races import Race
+from domain.prediction.racing.races import Race, Runner
+from domain.prediction.racing.shown import (
+    NEWCOMER,
+    NOISE,
+    POUND,
+    USUAL_WEIGHT,
+    Shown,
+    market_of,
+)
 from domain.refusals import InvalidInput
 
-# Seconds a kilometre, squared: one run around a horse's form, a newcomer around its class, and form's drift a day.
-NOISE: Final = 0.30
-NEWCOMER: Final = 0.25
-DRIFT: Final = 0.0003
-POUND: Final = 0.006
-"""What a pound more costs, in seconds a kilometre."""
-USUAL_WEIGHT: Final = 124.0
 HALF_LIFE: Final = 540.0
 HALF_LIFE_LATELY: Final = 45.0
-# Eased horses say little about themselves.
-_WORST: Final = -2.5
-_SECONDS_A_KM: Final = 60.0
 _RUNS_FOR_A_STANDARD: Final = 30
+_RACES_FOR_A_SHARE: Final = 5
 _KEEP_LEVEL: Final = 0.999
-_KEEP_SLOPE: Final = 0.9998
+_KEEP: Final = 0.9998
+_PLACED: Final = 3
 
 
 def hear(past: Past, day: Sequence[Race]) -> None:
@@ -45,196 +44,165 @@ def hear(past: Past, day: Sequence[Race]) -> None:
     days = {race.day for race in day}
     if len(days) != 1 or min(days).toordinal() <= past.last_day:
         raise InvalidInput("days are heard whole and in their order", field="day")
-    known = [_Known.of(past, race) for race in day]
-    variants = _variants(past, known)
-    for race in known:
-        _remember(past, race, variants)
+    # All of the day is compared with what was known in the morning, before any of it is learned.
+    shown = [Shown.of(past, race) for race in day]
+    runs = _runs(past, shown)
+    for race, its_runs in zip(shown, runs, strict=True):
+        _learn_course(past, race, its_runs)
+        for at, runner in enumerate(race.race.runners):
+            _learn_horse(past, race, at, its_runs[at])
+            _learn_people(past, race.race, runner, its_runs[at])
     past.last_day = min(days).toordinal()
     past.races += len(day)
 
 
-def rating_of(past: Past, name: str, race: Race) -> tuple[float, float]:
-    """Give a horse's rating and its variance on the day of a race; a newcomer's is that of its class."""
-    horse = past.horses.get(name)
-    if horse is None:
-        level = past.levels.get(level_of(race))
-        return (0.0 if level is None else level.mean(20.0)), NEWCOMER
-    rested = race.day.toordinal() - horse.day
-    return horse.rating, min(horse.variance + DRIFT * rested, NEWCOMER)
-
-
-class _Known(Struct, eq=False):
-    """One race with what was known before it, and what it showed (runners,): NaN without a time."""
-
-    race: Race
-    ratings: Floats
-    variances: Floats
-    expected: Floats
-    seconds: Floats
-    margins: Floats
-    gains: Floats
-
-    @classmethod
-    def of(cls, past: Past, race: Race) -> "_Known":
-        pairs = np.array([rating_of(past, runner.horse, race) for runner in race.runners])
-        ratings, variances = pairs[:, 0], pairs[:, 1]
-        weights = np.array([runner.weight_lbs for runner in race.runners])
-        expected = ratings - POUND * (weights - USUAL_WEIGHT)
-        seconds = np.array(
+def _runs(past: Past, day: Sequence[Shown]) -> list[list[Run]]:
+    """Give what later races need of each runner, by race; reads the memory only."""
+    slow = _slowness(past, day)
+    found = []
+    for shown in day:
+        race = shown.race
+        standard = _standard(past, race)
+        base = None if standard is None else standard + slow.get(track_of(race), 0.0)
+        pace, market = _pace(past, race), market_of(race)
+        won = race.won()
+        found.append(
             [
-                np.nan
-                if runner.finish is None or runner.finish.seconds is None
-                else runner.finish.seconds
-                for runner in race.runners
+                _run(shown, at, base, pace, float(won[at]), None if market is None else market[at])
+                for at in range(len(race.runners))
             ]
         )
-        timed = np.isfinite(seconds)
-        margins = np.full(len(seconds), np.nan)
-        gains = margins.copy()
-        if timed.sum() > 1:
-            margins = -_SECONDS_A_KM * (seconds / np.median(seconds[timed]) - 1)
-            margins = np.maximum(margins, _WORST)
-            margins -= margins[timed].mean()
-            beyond = margins - expected
-            trust = 1 / (variances + NOISE)
-            gains = beyond - (beyond * trust)[timed].sum() / trust[timed].sum()
-        return cls(race, ratings, variances, expected, seconds, margins, gains)
+    return found
 
 
-def _variants(past: Past, races: Sequence[_Known]) -> dict[str, float]:
-    """Give by how much each venue and surface was slow that day, in seconds a kilometre, shrunk by one race of 0.
-
-    Standards are also learned here, after they were read.
-    """
-    found: dict[str, list[float]] = {}
-    for known in races:
-        race = known.race
-        standard = past.standards.get(course_of(race))
-        timed = np.isfinite(known.seconds)
-        if race.distance_m is None or not timed.any():
-            continue
-        if standard is not None and standard.count >= _RUNS_FOR_A_STANDARD:
-            slow = known.seconds / race.distance_m * 1000 + known.expected - standard.mean(0.0)
-            found.setdefault(f"{race.venue}|{race.surface}", []).append(
-                float(np.median(slow[timed]))
-            )
-    for known in races:
-        race = known.race
-        if race.distance_m is not None:
-            standard = past.standards.setdefault(course_of(race), Sums())
-            for seconds, expected in zip(known.seconds, known.expected, strict=True):
-                if np.isfinite(seconds):
-                    standard.add(float(seconds / race.distance_m * 1000 + expected), _KEEP_SLOPE)
-    return {place: sum(slow) / (len(slow) + 1) for place, slow in found.items()}
-
-
-def _remember(past: Past, known: _Known, variants: dict[str, float]) -> None:
-    race = known.race
-    day, count = race.day.toordinal(), len(race.runners)
-    won = race.won()
-    market = market_of(race)
-    pace = _pace(past, race)
-    standard = past.standards.get(course_of(race))
-    variant = variants.get(f"{race.venue}|{race.surface}")
-    course, rail = course_of(race), rail_of(race)
-    draws = np.array(
-        [np.nan if runner.draw is None else runner.draw for runner in race.runners], np.float64
+def _run(
+    shown: Shown, at: int, base: float | None, pace: float, won: float, chance: float | None
+) -> Run:
+    race, runner = shown.race, shown.race.runners[at]
+    behind_first = len(race.runners) - 1
+    finish, timed = runner.finish, bool(shown.timed()[at])
+    figure = early = None
+    if timed and base is not None and race.distance_m is not None:
+        took = float(shown.seconds[at]) / race.distance_m * 1000
+        figure = base - took + POUND * (runner.weight_lbs - USUAL_WEIGHT)
+    if finish is not None and finish.positions:
+        early = min((finish.positions[0] - 1) / behind_first, 1.0)
+    place = None if finish is None else finish.place
+    return Run(
+        day=race.day.toordinal(),
+        gain=float(shown.gains[at]) if timed else None,
+        margin=float(shown.margins[at]) if timed else None,
+        figure=figure,
+        place=place,
+        score=0.0 if place is None else max(0.0, 1 - (place - 1) / behind_first),
+        early=early,
+        pace=pace,
+        market=None if chance is None else float(np.log(chance * len(race.runners))),
+        won=won,
+        surprise=0.0 if chance is None else float(won - chance),
+        # A whole number would be written down differently after it was read.
+        weight=float(runner.weight_lbs),
+        body=None if runner.body_lbs is None else float(runner.body_lbs),
+        distance=race.distance_m,
+        prize=None if race.prize is None else float(race.prize),
+        jockey=runner.jockey,
     )
-    level = past.levels.setdefault(level_of(race), Sums())
-    for at, runner in enumerate(race.runners):
-        finish = runner.finish
-        timed = bool(np.isfinite(known.gains[at]))
-        gain = float(known.gains[at])
-        figure = None
-        if timed and variant is not None and standard is not None and race.distance_m is not None:
-            took = float(known.seconds[at]) / race.distance_m * 1000
-            figure = standard.mean(0.0) - took + variant + POUND * (runner.weight_lbs - USUAL_WEIGHT)
-        early = None
-        if finish is not None and finish.positions:
-            early = min((finish.positions[0] - 1) / (count - 1), 1.0)
-        place = None if finish is None else finish.place
-        score = 0.0 if place is None else max(0.0, 1 - (place - 1) / (count - 1))
-        chance = None if market is None else float(market[at])
-        surprise = 0.0 if chance is None else float(won[at]) - chance
-        horse = past.horses.get(runner.horse)
-        if horse is None:
-            horse = Horse(float(known.ratings[at]), NEWCOMER, first_day=day)
-            past.horses[runner.horse] = horse
-        horse.variance = float(known.variances[at])
-        if timed:
-            kalman = horse.variance / (horse.variance + NOISE)
-            horse.rating += kalman * gain
-            horse.variance *= 1 - kalman
-            level.add(horse.rating, _KEEP_LEVEL)
-            for place_kind in places_of(race):
-                horse.at.setdefault(place_kind, Sums()).add(gain)
-            horse.at.setdefault(f"j|{runner.jockey}", Sums()).add(gain)
-            if np.isfinite(draws[at]):
-                x = float(draws[at] - (count + 1) / 2) / count
-                past.draws.setdefault(course, Slope()).add(x, gain, _KEEP_SLOPE)
-                past.draws.setdefault(rail, Slope()).add(x, gain, _KEEP_SLOPE)
-            if early is not None:
-                past.styles.setdefault(course, Slope()).add(early - 0.5, gain, _KEEP_SLOPE)
-                past.styles.setdefault(rail, Slope()).add(early - 0.5, gain, _KEEP_SLOPE)
-        horse.day, horse.trainer = day, runner.trainer
-        horse.runs += 1
-        horse.wins += float(won[at])
-        horse.placed += place is not None and place <= 3  # noqa: PLR2004
-        horse.recent.insert(
-            0,
-            Run(
-                day=day,
-                gain=gain if timed else None,
-                margin=float(known.margins[at]) if timed else None,
-                figure=figure,
-                score=score,
-                early=early,
-                pace=pace,
-                market=None if chance is None else float(np.log(chance * count)),
-                surprise=surprise,
-                weight=runner.weight_lbs,
-                body=runner.body_lbs,
-                distance=race.distance_m,
-                prize=race.prize,
-                jockey=runner.jockey,
-            ),
-        )
-        del horse.recent[RUNS_KEPT:]
-        for book, name, half_life in (
-            (past.jockeys, runner.jockey, HALF_LIFE),
-            (past.trainers, runner.trainer, HALF_LIFE),
-            (past.pairs, pair_of(runner), HALF_LIFE),
-            (past.jockeys_lately, runner.jockey, HALF_LIFE_LATELY),
-            (past.trainers_lately, runner.trainer, HALF_LIFE_LATELY),
-        ):
-            person = book.setdefault(name, Person(day))
-            person.fade(day, half_life)
-            person.rides += 1
-            person.wins += float(won[at])
-            person.even += 1 / count
-            person.surprises += surprise
-            person.market += 0.0 if chance is None else chance
-            if timed:
-                person.gained += gain
-                person.timed += 1
 
 
-def market_of(race: Race) -> Floats | None:
-    """Give the chances that the odds imply, scaled to 1 (runners,); None unless every runner has odds."""
-    odds = race.odds()
-    if not np.isfinite(odds).all():
+def _standard(past: Past, race: Race) -> float | None:
+    """Give the seconds a kilometre of a horse of rating 0 on the race's course, once enough have run there."""
+    known = past.standards.get(course_of(race))
+    if race.distance_m is None or known is None or known.count < _RUNS_FOR_A_STANDARD:
         return None
-    implied: Floats = 1 / odds
-    return implied / implied.sum()
+    return known.mean(0.0)
+
+
+def _slowness(past: Past, day: Sequence[Shown]) -> dict[str, float]:
+    """Give by how many seconds a kilometre each venue's surface was slow that day, shrunk by one race of 0."""
+    found: dict[str, list[float]] = {}
+    for shown in day:
+        standard, paces, timed = _standard(past, shown.race), shown.paces(), shown.timed()
+        if standard is not None and paces is not None and timed.any():
+            slow = float(np.median(paces[timed])) - standard
+            found.setdefault(track_of(shown.race), []).append(slow)
+    return {track: sum(slow) / (len(slow) + 1) for track, slow in found.items()}
 
 
 def _pace(past: Past, race: Race) -> float:
-    """Give by how many percent more of the leader's time than usual went before the last section, and learn what is usual."""
+    """Give by how many percent more of the leader's time than usual went before the last section."""
+    share = _early_share(race)
+    usual = past.early_shares.get(course_of(race))
+    if share is None or usual is None or usual.count < _RACES_FOR_A_SHARE:
+        return 0.0
+    return share - usual.mean(0.0)
+
+
+def _early_share(race: Race) -> float | None:
     whole = sum(race.sections)
     if len(race.sections) < 2 or whole <= 0:  # noqa: PLR2004
-        return 0.0
-    share = 100 * (whole - race.sections[-1]) / whole
-    usual = past.early_shares.setdefault(course_of(race), Sums())
-    slow = share - usual.mean(0.0) if usual.count >= 5 else 0.0  # noqa: PLR2004
-    usual.add(share)
-    return slow
+        return None
+    return 100 * (whole - race.sections[-1]) / whole
+
+
+def _learn_course(past: Past, shown: Shown, runs: Sequence[Run]) -> None:
+    race = shown.race
+    course, rail, count = course_of(race), rail_of(race), len(race.runners)
+    paces = shown.paces()
+    if paces is not None:
+        standard = past.standards.setdefault(course, Sums())
+        for pace in paces[shown.timed()]:
+            standard.add(float(pace), _KEEP)
+    share = _early_share(race)
+    if share is not None:
+        past.early_shares.setdefault(course, Sums()).add(share)
+    for runner, run in zip(race.runners, runs, strict=True):
+        if run.gain is None:
+            continue
+        if runner.draw is not None:
+            from_middle = (runner.draw - (count + 1) / 2) / count
+            for key in (course, rail):
+                past.draws.setdefault(key, Slope()).add(from_middle, run.gain, _KEEP)
+        if run.early is not None:
+            for key in (course, rail):
+                past.styles.setdefault(key, Slope()).add(run.early - 0.5, run.gain, _KEEP)
+
+
+def _learn_horse(past: Past, shown: Shown, at: int, run: Run) -> None:
+    race, runner = shown.race, shown.race.runners[at]
+    horse = past.horses.get(runner.horse)
+    if horse is None:
+        horse = Horse(float(shown.ratings[at]), NEWCOMER, first_day=run.day)
+        past.horses[runner.horse] = horse
+    horse.variance = float(shown.variances[at])
+    if run.gain is not None:
+        believed = horse.variance / (horse.variance + NOISE)
+        horse.rating += believed * run.gain
+        horse.variance *= 1 - believed
+        past.levels.setdefault(level_of(race), Sums()).add(horse.rating, _KEEP_LEVEL)
+        for place in (*places_of(race), f"j|{runner.jockey}"):
+            horse.at.setdefault(place, Sums()).add(run.gain)
+    horse.day, horse.trainer = run.day, runner.trainer
+    horse.runs += 1
+    horse.wins += run.won
+    horse.placed += run.place is not None and run.place <= _PLACED
+    horse.recent.insert(0, run)
+    del horse.recent[RUNS_KEPT:]
+
+
+def _learn_people(past: Past, race: Race, runner: Runner, run: Run) -> None:
+    for book, name, half_life in (
+        (past.jockeys, runner.jockey, HALF_LIFE),
+        (past.trainers, runner.trainer, HALF_LIFE),
+        (past.pairs, pair_of(runner), HALF_LIFE),
+        (past.jockeys_lately, runner.jockey, HALF_LIFE_LATELY),
+        (past.trainers_lately, runner.trainer, HALF_LIFE_LATELY),
+    ):
+        person = book.setdefault(name, Person(run.day))
+        person.fade(run.day, half_life)
+        person.wins += run.won
+        person.even += 1 / len(race.runners)
+        person.surprises += run.surprise
+        person.market += run.won - run.surprise
+        if run.gain is not None:
+            person.gained += run.gain
+            person.timed += 1

@@ -16,17 +16,19 @@ class Run(Struct, frozen=True, array_like=True):
     speed against the standard of course, distance and day: seconds a kilometre, the more the better, None without a
     time. `score` is 1 for the winner to 0 for the last, `early` its first position, 0 led to 1 last, `pace` how much of
     the leader's time went before the last section, in percent above the usual. `market` is the log of its final chance
-    over an even one, `surprise` its share of the win less that chance.
+    over an even one, `won` its share of the win, `surprise` that share less its final chance.
     """
 
     day: int
     gain: float | None
     margin: float | None
     figure: float | None
+    place: int | None
     score: float
     early: float | None
     pace: float
     market: float | None
+    won: float
     surprise: float
     weight: float
     body: float | None
@@ -70,12 +72,12 @@ class Slope(Struct, array_like=True):
 class Person(Struct, array_like=True):
     """How a jockey, a trainer or a pair of both did: sums that fade, as they stood on `day`.
 
-    `wins` beside `even`, what even chances give; `surprises` are wins less those that final odds expected; `gained`
+    `wins` beside `even`, what even chances give; `market` what final odds gave,
+    `surprises` wins beyond it; `gained`
     are gains beyond the horses' ratings, of `timed` runs.
     """
 
     day: int = 0
-    rides: float = 0.0
     wins: float = 0.0
     even: float = 0.0
     surprises: float = 0.0
@@ -89,7 +91,6 @@ class Person(Struct, array_like=True):
             return
         left = 0.5 ** ((day - self.day) / half_life)
         self.day = day
-        self.rides *= left
         self.wins *= left
         self.even *= left
         self.surprises *= left

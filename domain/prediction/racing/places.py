@@ -13,6 +13,11 @@ def course_of(race: Race) -> str:
     return f"{race.venue}|{race.surface}|{race.distance_m}"
 
 
+def track_of(race: Race) -> str:
+    """Name venue and surface: what a day's going is shared by."""
+    return f"{race.venue}|{race.surface}"
+
+
 def rail_of(race: Race) -> str:
     """Name the course with its rail's position."""
     return f"{race.venue}|{race.surface}|{race.rail}|{race.distance_m}"

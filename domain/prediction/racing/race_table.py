@@ -7,11 +7,15 @@ import numpy as np
 from msgspec import Struct
 
 from domain.prediction.checks import Bools, Floats, Ints
-from domain.prediction.racing.lesson import hear, market_of
+from domain.prediction.racing.lesson import hear
 from domain.prediction.racing.memory import Past
 from domain.prediction.racing.races import Race
 from domain.prediction.racing.reading import FEATURES, features
+from domain.prediction.racing.shown import market_of
 from domain.refusals import NoMatches
+
+SEASON_STARTS_IN = 8
+"""Seasons of Hong Kong begin in September; a season is named by the year in which it begins."""
 
 
 class RaceTable(Struct, frozen=True, eq=False):
@@ -19,7 +23,7 @@ class RaceTable(Struct, frozen=True, eq=False):
 
     `features` (races, runners, FEATURES) and `market` (races, runners), the chances that final odds imply, are 0 where
     no runner is `present` (races, runners). `market` is all 0 where a runner had no odds. `won` (races, runners) is the
-    share of the win, `places` (races, runners) the place, 0 for none.
+    share of the win, `places` (races, runners) the place, 0 for none; both are 0 throughout in a race still to be run.
     """
 
     races: tuple[Race, ...]
@@ -64,6 +68,20 @@ def race_table(
     return _padded(ordered, rows), past
 
 
+def card_table(past: Past, races: Sequence[Race]) -> RaceTable:
+    """Give the table of coming races, all of days after those that `past` has heard. Raises InvalidInput, NoMatches."""
+    if not races:
+        raise NoMatches("there are no races to forecast")
+    return _padded(races, [features(past, race) for race in races])
+
+
+def seasons_of(table: RaceTable) -> Ints:
+    """Give each race's season by the year in which it began (races,)."""
+    return np.array(
+        [race.day.year - (race.day.month < SEASON_STARTS_IN) for race in table.races], np.int64
+    )
+
+
 def _padded(races: Sequence[Race], rows: Sequence[Floats]) -> RaceTable:
     widest = max(len(race.runners) for race in races)
     shape = (len(races), widest)
@@ -75,7 +93,8 @@ def _padded(races: Sequence[Race], rows: Sequence[Floats]) -> RaceTable:
         count = len(race.runners)
         table[at, :count] = row
         present[at, :count] = True
-        won[at, :count] = race.won()
+        if any(runner.finish is not None for runner in race.runners):
+            won[at, :count] = race.won()
         chances = market_of(race)
         if chances is not None:
             market[at, :count] = chances

@@ -93,7 +93,8 @@ class Race(Struct, frozen=True):
         first = np.array([_place(runner) == 1 for runner in self.runners], np.float64)
         if not first.any():
             raise InvalidInput(f"race {self.race_id} has no winner", field="place")
-        return first / first.sum()
+        shares: Floats = first / first.sum()
+        return shares
 
     def odds(self) -> Floats:
         """Give the odds (runners,), NaN where there are none."""

@@ -10,10 +10,11 @@ from typing import Final
 import numpy as np
 
 from domain.prediction.checks import Floats
-from domain.prediction.racing.lesson import HALF_LIFE, HALF_LIFE_LATELY, rating_of
+from domain.prediction.racing.lesson import HALF_LIFE_LATELY
 from domain.prediction.racing.memory import Horse, Past, Person, Run, Sums
 from domain.prediction.racing.places import course_of, pair_of, places_of, rail_of
 from domain.prediction.racing.races import WET, Race, Runner
+from domain.prediction.racing.shown import rating_of
 from domain.refusals import InvalidInput
 
 OWN: Final = (
