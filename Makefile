@@ -7,7 +7,7 @@ python := .venv/bin/python
 uv := .boot/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help install up demo test lint format types contracts check bench lock clean
+.PHONY: help install up demo test lint format types contracts check bench evaluate lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,11 @@ check: lint types contracts test ## all of the above checks, then the tests
 bench: install ## run every benchmark; JSON in benchmarks/results/ (ARGS="--short place_bets")
 	@exec $(python) -m benchmarks $(ARGS)
 
+# Fits are measured on one core, and forecasts need no more.
+evaluate: install ## how good the models are, beside the market and penaltyblog (ARGS="--html report.html")
+	@tools/compare.sh
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 exec .venv/bin/fairbook evaluate $(ARGS)
+
 # No lock may hold a download address: they install from whatever index the machine uses.
 compile := $(uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
@@ -55,5 +60,5 @@ lock: install ## resolve dependencies again (ARGS=--upgrade for newer ones)
 	@echo "requirements.lock, requirements-runtime.lock and requirements-compare.lock are up to date"
 
 clean: ## remove what was installed and cached (no ledger data)
-	@rm -rf .venv .boot .bootstrap-lock .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .venv-compare .boot .bootstrap-lock .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

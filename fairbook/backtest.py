@@ -37,6 +37,7 @@ from domain.prediction.kelly import StakeRule
 from domain.prediction.losses import Interval
 from domain.refusals import Refusal
 from fairbook.football_files import read_matches, season_files
+from fairbook.plots import PlotsMissing
 
 DONE, FAILED = 0, 2
 WIDTH_IN_FILES: Final = 150
@@ -76,12 +77,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--league", nargs="+", default=[], metavar="E0", help="only these leagues")
     parser.add_argument(
         "--since",
-        type=_day,
+        type=day_of,
         metavar="DAY",
         help="bet on matches from this day on, learn from earlier ones (default: the second season)",
     )
     parser.add_argument(
-        "--until", type=_day, metavar="DAY", help="leave out matches from this day on"
+        "--until", type=day_of, metavar="DAY", help="leave out matches from this day on"
     )
     parser.add_argument("--model", choices=MODELS, default="goals", help="whose probabilities")
     parser.add_argument(
@@ -140,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
             from fairbook.report import backtest_page
 
             arguments.html.write_text(backtest_page(found), encoding="utf-8")
-    except (FootballDataError, OSError, Refusal) as error:
+    except (FootballDataError, OSError, PlotsMissing, Refusal) as error:
         field = f" (field {error.field})" if isinstance(error, Refusal) and error.field else ""
         print(f"fairbook backtest: {error}{field}", file=sys.stderr)
         return FAILED
@@ -162,7 +163,7 @@ def backtest(
         if not matches:
             continue
         since = options.since or second_season(matches)
-        on_time = _share_done(matches, league, progress)
+        on_time = share_done(matches, league, progress)
         # A generator of its own, so that another league changes no forecast of this one.
         rng = np.random.default_rng([options.seed, number])
         offers += offers_of(matches, since, options.offers, rng, on_time)
@@ -198,9 +199,10 @@ def steps_bar(console: Console) -> Iterator[Callable[[str, float], None]]:
             bar.update(task, completed=1.0, description=step)
 
 
-def _share_done(
+def share_done(
     matches: Sequence[PricedMatch], league: str, progress: Callable[[str, float], None] | None
 ) -> Callable[[datetime], None] | None:
+    """Show how far a walk through a league's matches has come."""
     if progress is None:
         return None
     first, last = matches[0].played.played_at, matches[-1].played.played_at
@@ -276,7 +278,8 @@ def _options(arguments: argparse.Namespace) -> Options:
     )
 
 
-def _day(text: str) -> datetime:
+def day_of(text: str) -> datetime:
+    """Read a day such as 2022-07-01 (UTC); for argparse."""
     try:
         return datetime.combine(date.fromisoformat(text), time(), UTC)
     except ValueError:

@@ -38,6 +38,7 @@ COMMANDS = {
     "feed": Entry("fairbook.feed", "play recorded prices, or read a live price feed"),
     "import": Entry("fairbook.imports", "import fixtures, results and prices from files"),
     "backtest": Entry("fairbook.backtest", "bet on past matches day by day, as a model would have"),
+    "evaluate": Entry("fairbook.evaluate", "how good models are, beside the market and peers"),
     "demo": Entry("fairbook.demo.command", "run a season through the API"),
 }
 
