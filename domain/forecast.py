@@ -30,7 +30,7 @@ SUM_TOLERANCE: Final = Decimal("0.001")
 
 
 class Forecast(Struct, frozen=True):
-    """State of a prediction: the latest chances of each market, and the generation of the result that each was scored by."""
+    """State of a prediction: the latest chances of each market, and how those were last scored."""
 
     prediction_id: UUID
     version: int
@@ -39,7 +39,7 @@ class Forecast(Struct, frozen=True):
     as_of: datetime
     markets: dict[UUID, MarketChances]
     expected_goals: ExpectedGoals | None
-    scored: dict[UUID, int] = {}
+    scored: dict[UUID, PredictionScored] = {}
 
     def predict(self, made: PredictionMade) -> PredictionMade | None:
         """Say something of more markets, or something else; None when it was said before, or something newer was."""
@@ -55,7 +55,7 @@ class Forecast(Struct, frozen=True):
         """
         chances = self.markets.get(market.market_id)
         before = self.scored.get(market.market_id)
-        if chances is None or (before is not None and before >= market.generation):
+        if chances is None or (before is not None and before.generation >= market.generation):
             return None
         if market.status != "resulted":
             return None if before is None else _without_losses(market)
@@ -95,10 +95,10 @@ class Forecast(Struct, frozen=True):
                     as_of=event.as_of,
                     markets=self.markets | new,
                     expected_goals=event.expected_goals,
-                    scored={key: at for key, at in self.scored.items() if key not in changed},
+                    scored={key: each for key, each in self.scored.items() if key not in changed},
                 )
             case PredictionScored():
-                scored = self.scored | {event.market_id: event.generation}
+                scored = self.scored | {event.market_id: event}
                 return replace(self, version=version, scored=scored)
             case _:
                 assert_never(event)

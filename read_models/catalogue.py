@@ -11,9 +11,12 @@ from read_models import (
     feed_names,
     journal,
     markets,
+    models,
     performance,
+    predictions,
     prices,
     statement,
+    value_signals,
 )
 from read_models.projection import Projection
 
@@ -31,5 +34,8 @@ READ_MODELS: Final[dict[str, Projection]] = {
         prices,
         arbitrages,
         feed_names,
+        models,
+        predictions,
+        value_signals,
     )
 }

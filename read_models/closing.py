@@ -128,7 +128,12 @@ def _leg_closing(
 def _value(leg: LegTaken, closing: Decimal) -> Decimal | None:
     if leg.odds is None:  # at the starting price
         return None
-    better, worse = (leg.odds, closing) if leg.side == "back" else (closing, leg.odds)
+    return line_value(leg.odds, leg.side, closing)
+
+
+def line_value(odds: Decimal, side: Side, closing: Decimal) -> Decimal:
+    """Give the closing-line value of odds taken, with 6 decimals, halves to even."""
+    better, worse = (odds, closing) if side == "back" else (closing, odds)
     return ((better - worse) / worse).quantize(CLV_STEP, ROUND_HALF_EVEN)
 
 
