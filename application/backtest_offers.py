@@ -20,7 +20,7 @@ from application.football_matches import (
 )
 from domain.events import MarketType, Quote
 from domain.outcomes import Proposition
-from domain.prediction.checks import Floats
+from domain.prediction.checks import Floats, check_number
 from domain.prediction.goals_model import worth
 from domain.prediction.goals_table import FINISHED_AFTER
 from domain.prediction.score_chances import ScoreChances
@@ -32,8 +32,6 @@ Model = Literal["goals", "stack", "market"]
 MODELS: Final[tuple[Model, ...]] = get_args(Model)
 MARKETS: Final[tuple[MarketType, ...]] = ("1X2", "OU")
 
-KNOWN_MIN: Final = 100
-"""Fewer matches of a league than these say too little: nothing is forecast from them."""
 _HALF: Final = Decimal("0.5")
 
 
@@ -41,7 +39,7 @@ class OfferSettings(Struct, frozen=True, kw_only=True):
     """Which price is taken and which model judges it.
 
     `open` and `close` are the prices of `bookmaker`, `best` is the highest opening price of all. The market's own line
-    is of the same moment as the price.
+    is of the same moment as the price. While fewer than `known_min` matches of a league are over, models are silent.
     """
 
     model: Model = "goals"
@@ -49,6 +47,7 @@ class OfferSettings(Struct, frozen=True, kw_only=True):
     bookmaker: str = "pinnacle"
     markets: tuple[MarketType, ...] = ("1X2",)
     goals: GoalsSettings = GoalsSettings()
+    known_min: int = 100
 
     def check(self) -> None:
         """Refuse what is not known here, naming the field."""
@@ -60,6 +59,7 @@ class OfferSettings(Struct, frozen=True, kw_only=True):
                 raise InvalidInput(f"{field} is one of {', '.join(known)}", field=field)
         if not self.markets or not set(self.markets) <= set(MARKETS):
             raise InvalidInput(f"markets are of {', '.join(MARKETS)}", field="markets")
+        check_number(self.known_min, "known_min", 1, 10_000)
 
 
 class _Candidate(Struct, frozen=True):
@@ -103,7 +103,7 @@ def offers_of(
             continue
         if settings.model == "market":
             said = [candidate.line for candidate in together]
-        elif league.known(known_at) < KNOWN_MIN:
+        elif league.known(known_at) < settings.known_min:
             continue
         else:
             said = _goals(league, together, known_at)
