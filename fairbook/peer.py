@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, time
 from itertools import groupby
@@ -69,29 +70,33 @@ def ask(
         raise PeerMissing(
             "penaltyblog is not installed: `make evaluate`, or tools/compare.sh, does"
         )
-    with subprocess.Popen(  # noqa: S603  the project's own script
-        [str(python), "-I", str(SCRIPT)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **ONE_THREAD},
-    ) as process:
+    # Its answer goes to a file: nobody reads it while its progress is read.
+    with (
+        tempfile.TemporaryFile() as answer,
+        subprocess.Popen(  # noqa: S603  the project's own script
+            [str(python), "-I", str(SCRIPT)],
+            stdin=subprocess.PIPE,
+            stdout=answer,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **ONE_THREAD},
+        ) as process,
+    ):
         assert process.stdin is not None
-        assert process.stdout is not None
         assert process.stderr is not None
         with contextlib.suppress(BrokenPipeError):  # it ended at once: its status says so below
             json.dump(asked, process.stdin)
             process.stdin.close()
         last = ""
-        for line in process.stderr:  # it ends its words before it answers
+        for line in process.stderr:
             last = line.strip() or last
             step = _step(line)
             if step and progress:
                 progress(f"penaltyblog {step[0]}", step[1])
-        content = process.stdout.read()
-    if process.returncode:
-        raise PeerMissing(f"penaltyblog ended with status {process.returncode}: {last}")
+        if process.wait():
+            raise PeerMissing(f"penaltyblog ended with status {process.returncode}: {last}")
+        answer.seek(0)
+        content = answer.read()
     return msgspec.json.decode(content, type=PeerAnswer)
 
 
