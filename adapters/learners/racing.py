@@ -1,14 +1,33 @@
 """Which members the racing model has, and who can read the members of an artefact."""
 
+from adapters.learners.boosted import BoostedLearner
+from adapters.learners.forest import ForestLearner
+from adapters.learners.network import NetworkLearner
 from application.racing_members import Learner
 from domain.prediction.racing.form_logit import FormLogitLearner
 
 
 def racing_learners() -> tuple[Learner, ...]:
     """Give the members of the default model: those that pay in the ablation table (docs/predictions-racing.md)."""
-    return (FormLogitLearner(),)
+    return (FormLogitLearner(), NetworkLearner())
+
+
+def racing_candidates() -> tuple[Learner, ...]:
+    """Give every kind of member, those that did not pay included: what the ablation compares."""
+    return (
+        FormLogitLearner(),
+        NetworkLearner(),
+        BoostedLearner(),
+        ForestLearner(),
+        BoostedLearner(
+            name="boosted_on_market",
+            needs_market=True,
+            rounds=40,
+            learning_rate=0.025,
+        ),
+    )
 
 
 def racing_readers() -> dict[str, Learner]:
     """Give every kind of member by name, as `racing_from_bytes` needs them."""
-    return {learner.name: learner for learner in racing_learners()}
+    return {learner.name: learner for learner in racing_candidates()}

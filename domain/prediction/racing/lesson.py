@@ -30,7 +30,7 @@ from domain.prediction.racing.shown import (
 )
 from domain.refusals import InvalidInput
 
-HALF_LIFE: Final = 540.0
+HALF_LIFE: Final = 400.0
 HALF_LIFE_LATELY: Final = 45.0
 _RUNS_FOR_A_STANDARD: Final = 30
 _RACES_FOR_A_SHARE: Final = 5

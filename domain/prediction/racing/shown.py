@@ -14,10 +14,10 @@ from domain.prediction.racing.places import level_of
 from domain.prediction.racing.races import Race
 
 # Seconds a kilometre, squared: one run around a horse's form, a newcomer around its class, and form's drift a day.
-NOISE: Final = 0.30
+NOISE: Final = 0.25
 NEWCOMER: Final = 0.25
 DRIFT: Final = 0.0003
-POUND: Final = 0.006
+POUND: Final = 0.008
 """What a pound more costs, in seconds a kilometre."""
 USUAL_WEIGHT: Final = 124.0
 # Eased horses say little about themselves.
