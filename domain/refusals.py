@@ -75,6 +75,10 @@ class ModelNotFound(NotFound):
     """There is no such model."""
 
 
+class ValueSignalNotFound(NotFound):
+    """There is no such value signal."""
+
+
 class PredictionNotFound(NotFound):
     """No model has said anything of this fixture."""
 

@@ -11,7 +11,6 @@ from msgspec import Struct
 
 from domain.commands import PredictedMarket
 from domain.events import (
-    Chance,
     ExpectedGoals,
     MarketType,
     ModelKind,
@@ -25,6 +24,16 @@ from read_models.db import Db, query
 from read_models.projection import Batch, Change, Projection, StreamKey, columns, over
 
 
+class ShownChance(Struct, frozen=True):
+    """What a model gives a selection; see domain.events.Chance."""
+
+    selection_id: str
+    probability: Decimal
+    low: Decimal
+    high: Decimal
+    refund: Decimal
+
+
 class PredictedChances(Struct, frozen=True):
     """What a model gives the selections of a market, and, once that has a result, what it lost by it.
 
@@ -35,7 +44,7 @@ class PredictedChances(Struct, frozen=True):
     market_id: UUID
     type: MarketType
     line: Decimal | None
-    chances: list[Chance]
+    chances: list[ShownChance]
     generation: int | None
     winners: list[str] | None
     log_loss: Decimal | None

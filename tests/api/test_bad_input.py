@@ -650,7 +650,12 @@ def test_a_bad_filter(
 
 
 def test_a_nul_in_a_filter_is_no_fault(people: People) -> None:
-    for path, name in (("/v1/markets", "sport"), ("/v1/accounts", "owner")):
+    for path, name in (
+        ("/v1/markets", "sport"),
+        ("/v1/accounts", "owner"),
+        ("/v1/models", "scope"),
+        ("/v1/value-signals", "bookmaker"),
+    ):
         assert people.admin.get(path, **{name: "a\0b"}).status in {200, 400, 422}
 
 

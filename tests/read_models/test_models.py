@@ -5,6 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from msgspec.structs import asdict
 
 from adapters.postgres.build import Build
 from adapters.postgres.reader import Reader
@@ -135,7 +136,8 @@ async def test_everything_is_shown_as_the_log_has_it(told: str, db: Reader) -> N
     scores = 0
     for key, forecast in forecasts.items():
         for market in said[key].markets:
-            assert tuple(market.chances) == forecast.markets[market.market_id].chances
+            known = forecast.markets[market.market_id].chances
+            assert [asdict(each) for each in market.chances] == [asdict(each) for each in known]
             score = forecast.scored.get(market.market_id)
             scores += score is not None
             assert market.generation == (score.generation if score else None)
@@ -222,7 +224,7 @@ async def test_closing_prices_say_what_a_signal_was_worth(
     row = await value_signals.get(db, name)
     assert row is not None
     assert (row.opened_odds, row.odds) == (Decimal("2.1"), Decimal("2.3"))
-    assert (row.closing_odds, row.closing_fair_odds) == (2, 2)
+    assert (row.closing_odds, row.closing_fair_odds) == (Decimal(2), Decimal(2))
     assert row.clv == row.clv_fair == Decimal("0.05")
 
 
