@@ -31,7 +31,6 @@ from fairbook.credentials import CREDENTIALS, NEEDED, FeedCredentials
 from fairbook.feed_desk import FeedDesk
 from tests.adapters.feeds.clock import HandClock
 from tests.adapters.feeds.provider_server import answers, provider_server, resets
-from tests.conftest import open_temporary_folder
 from tests.service import CHECKOUT, Client, Service, a_service, token
 
 DATA = Path(os.environ.get("FAIRBOOK_DATA", Path(__file__).parents[2] / "../shared/data"))
@@ -40,9 +39,10 @@ HEADER = "ts_utc,match,kickoff_utc,bookmaker,market,outcome,point,price\n"
 
 
 @pytest.fixture(scope="module")
-def service(servers: EmbeddedServers) -> Iterator[Service]:
-    folder = open_temporary_folder()
-    with a_service(folder, servers) as running:
+def service(
+    servers: EmbeddedServers, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    with a_service(tmp_path_factory.mktemp("feed"), servers) as running:
         yield running
 
 
