@@ -3,10 +3,12 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 from msgspec import Struct
 
+from domain.prediction.checks import check_number
 from domain.prediction.elo import EloGoals
 from domain.prediction.goals_fit import GoalsFit, fit_goals
 from domain.prediction.goals_model import GoalsModel
@@ -15,6 +17,8 @@ from domain.prediction.goals_table import FINISHED_AFTER, GoalsTable, PlayedMatc
 from domain.prediction.score_chances import ScoreChances
 from domain.refusals import InvalidInput, NoMatches
 
+_DRAWS_MAX: Final = 100_000
+
 
 class GoalsSettings(Struct, frozen=True):
     """How the goals model learns; chosen on seasons that no final figure is taken from."""
@@ -22,6 +26,12 @@ class GoalsSettings(Struct, frozen=True):
     half_life_days: float = 400.0
     draws: int = 200
     prior: GoalsPrior = GoalsPrior()
+
+    def check(self) -> None:
+        """Refuse what no model can learn with, naming the field."""
+        check_number(self.half_life_days, "half_life_days", 1, np.inf)
+        check_number(self.draws, "draws", 1, _DRAWS_MAX)
+        self.prior.check()
 
 
 class LeagueForecaster:
@@ -40,6 +50,7 @@ class LeagueForecaster:
         self._begins = [match.played_at for match in self._played]
         self._rng = rng
         self._settings = GoalsSettings() if settings is None else settings
+        self._settings.check()
         self._elo = EloGoals()
         self._heard = 0
         self._as_of: datetime | None = None

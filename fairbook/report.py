@@ -179,6 +179,8 @@ def _comparison(comparison: Comparison, shown: Sequence[str]) -> list[str]:
     for line in lines:
         if line.league == "all" and line.season != "all" and line.forecaster in shown:
             series.setdefault(line.forecaster, []).append((line.season, line.rps))
+    # In their own order, so that a forecaster has the same colour everywhere.
+    series = {name: series[name] for name in shown if name in series}
     curves = {name: bins for name, bins in comparison.reliability.items() if name in shown[:2]}
     gaps = [
         (gap.where, f"{gap.matches:,}", gap.loss, gap.one, gap.other, interval(gap.difference))

@@ -21,6 +21,7 @@ START_OF_NEWCOMERS: Final = 1420.0
 _SPREAD: Final = 400.0
 _STEPS: Final = 12
 _RIDGE: Final = 0.1
+_RATE_LOGS: Final = (-10.0, 3.4)
 
 
 class EloGoals:
@@ -57,7 +58,8 @@ class EloGoals:
             ]
         )
         by_side = self._coefficients[:, :1] + self._coefficients[:, 1:] * differences / _SPREAD
-        rates = np.exp(by_side)
+        # After a handful of matches the regression may say anything.
+        rates = np.exp(np.clip(by_side, *_RATE_LOGS))
         return ScoreChances.of(rates[:1], rates[1:], np.zeros((1, 1)))
 
     def _rating(self, team: str, at: datetime) -> float:

@@ -1,11 +1,12 @@
 """Small leagues with prices: results drawn from a goals model, odds from a bookmaker who knows it and one who does not."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import numpy as np
+from msgspec.structs import replace
 
-from application.football_matches import MarketPrices, PricedMatch
+from application.football_matches import MarketPrices, PricedMatch, season_of
 from domain.events import Fixture, Quote
 from domain.outcomes import Proposition
 from domain.prediction.goals_model import result_chances, worth
@@ -49,7 +50,9 @@ def priced_league(seed: int = 3, name: str = "X0", teams: int = 6) -> list[Price
     rng = np.random.default_rng(seed)
     played, attack, defence = league(teams, 2, rng)
     matches = []
-    for match in sorted(played, key=lambda match: match.played_at):
+    for drawn in sorted(played, key=lambda match: match.played_at):
+        # From August to the end of April, as seasons are.
+        match = replace(drawn, played_at=drawn.played_at + timedelta(days=70))
         home, away = int(match.home[1:]), int(match.away[1:])
         rates = np.exp(
             [
@@ -60,9 +63,6 @@ def priced_league(seed: int = 3, name: str = "X0", teams: int = 6) -> list[Price
         scores = ScoreChances.of(rates[:1], rates[1:], np.zeros((1, 1)))
         truth = result_chances(scores)[0]
         wrong = truth * np.exp(rng.normal(0, 0.15, 3))
-        season = (
-            2022 if match.played_at < datetime(2023, 3, 1, tzinfo=match.played_at.tzinfo) else 2023
-        )
         found = priced(
             match,
             {
@@ -72,7 +72,7 @@ def priced_league(seed: int = 3, name: str = "X0", teams: int = 6) -> list[Price
                 "other:close": _odds(truth, 1.05),
             },
             name=name,
-            season=season,
+            season=season_of(match),
         )
         over = float(worth(scores, TOTAL, "over").win[0, 0])
         matches.append(_with_total(found, over))
