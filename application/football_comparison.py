@@ -1,5 +1,6 @@
 """Football forecasters beside each other on identical matches: losses by league and season, ranks, differences, reliability."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -268,11 +269,12 @@ def reliability_of(chances: Floats, outcomes: Ints, bins: int = 10) -> tuple[Bin
     for place in np.unique(places).tolist():
         here = places == place
         count, share = int(here.sum()), float(happened[here].mean())
-        middle = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
-        half = (
-            _Z * np.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2)) / (1 + _Z**2 / count)
-        )
-        found.append(
-            Bin(float(said[here].mean()), share, middle - float(half), middle + float(half), count)
-        )
+        found.append(Bin(float(said[here].mean()), share, *share_interval(share, count), count))
     return tuple(found)
+
+
+def share_interval(share: float, count: int) -> tuple[float, float]:
+    """Give the 95% interval of a share of `count` trials. Source: Wilson 1927."""
+    middle = (share + _Z**2 / (2 * count)) / (1 + _Z**2 / count)
+    half = _Z * math.sqrt(share * (1 - share) / count + _Z**2 / (4 * count**2))
+    return middle - half / (1 + _Z**2 / count), middle + half / (1 + _Z**2 / count)

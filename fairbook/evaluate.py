@@ -42,7 +42,7 @@ from fairbook.backtest import (
     steps_bar,
 )
 from fairbook.evaluation_times import fit_times, handler_speed
-from fairbook.football_files import league_of, read_matches, season_files
+from fairbook.football_files import data_folder, league_of, read_matches, season_files
 from fairbook.peer import PeerMissing, ask, chances_of, question
 from fairbook.plots import PlotsMissing
 from fairbook.racing_part import RacingPart, racing_part
@@ -157,7 +157,7 @@ def evaluate(arguments: argparse.Namespace, progress: Callable[[str, float], Non
     if not arguments.no_times and until is None:
         timed = [file for file in files if league_of(file) == next(iter(leagues))]
         times = fit_times(timed, leagues, notes, progress, with_peer=not arguments.no_peer)
-    racing = None if arguments.no_racing else racing_part(arguments, notes, progress)
+    racing = None if arguments.no_racing else racing_part(data_folder(), notes, progress)
     targets = football_targets(results_only, stack, stack_held_out, season_name(last))
     targets += racing.targets if racing else ()
     targets += speed_targets(times)

@@ -76,7 +76,12 @@ def evaluation_page(found: "Evaluation") -> str:
             *_comparison(found.stack, (STACK, OPENING, CLOSING)),
         ]
     if found.racing is not None:
-        body += [_heading("Racing"), f"<pre>{escape(chr(10).join(found.racing.lines))}</pre>"]
+        drawn = plots.reliability({"racing stack": found.racing.reliability})
+        body += [
+            _heading("Racing"),
+            _figure(drawn, "reliability of the chances to win, with 95% intervals"),
+            f"<pre>{escape(chr(10).join(found.racing.lines))}</pre>",
+        ]
     return page(f"Predictions, held out {found.held_out}", body)
 
 

@@ -32,12 +32,13 @@ class Normal(Struct, frozen=True):
 class GoalsPrior(Struct, frozen=True):
     """What is believed before any match. `log_quality` and `log_style` are of the logs of the pooling deviations.
 
-    The defaults are wide for any league: about 1.3 goals a side, home sides ahead. `flat()` believes nothing, and the
+    The defaults fit any league: about 1.3 goals a side, home sides ahead by about a quarter, whatever a season without
+    spectators said (2020/21 had them level). `flat()` believes nothing, and the
     fit is then the maximum of the likelihood, with attacks and defences that sum to 0 each.
     """
 
     level: Normal = Normal(0.1, 0.5)
-    home: Normal = Normal(0.25, 0.2)
+    home: Normal = Normal(0.25, 0.05)
     rho: Normal = Normal(-0.03, 0.08)
     newcomer: Normal = Normal(-0.18, 0.1)
     log_quality: Normal = Normal(-1.6, 0.5)
