@@ -24,6 +24,7 @@ from adapters.telemetry import set_up
 from application.log import LogUnavailable
 from application.outbox import Outbox, StreamUnavailable
 from fairbook.prices import handle_prices
+from fairbook.scores import handle_scores
 from fairbook.settings import Settings
 
 GC_THRESHOLDS: Final = (100_000, 50, 100)
@@ -63,7 +64,11 @@ async def outbox(settings: Settings) -> None:
         await Outbox(facts, bell, stream, lead).run()
 
 
-HANDLERS: Final[dict[str, Handler]] = {"outbox": outbox, "prices": handle_prices}
+HANDLERS: Final[dict[str, Handler]] = {
+    "outbox": outbox,
+    "prices": handle_prices,
+    "scores": handle_scores,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -39,6 +39,7 @@ def ask(service: Service, *asked: tuple[Any, Any, UUID | None]) -> Answer:
     """Have commands decided by a process beside the API; give the last answer."""
 
     async def tell() -> Answer:
+        done: Answer = {}
         async with a_desk(service.database_url) as desk:
             for command, actor, target in asked:
                 done = await desk.ask(command, actor, target=target)
