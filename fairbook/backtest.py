@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 from msgspec import Struct
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from adapters.football_data import FootballDataError
@@ -178,25 +178,31 @@ def second_season(matches: Sequence[PricedMatch]) -> datetime:
 
 @contextmanager
 def steps_bar(console: Console) -> Iterator[Callable[[str, float], None]]:
-    """Show a bar a step; the function given out takes a step's name and the share that is done."""
+    """Show a bar a step; the function given out takes a step's name and the share that is done.
+
+    Where no bar can move, such as in a log, each step is a line when it begins.
+    """
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.percentage:3.0f} %"),
         TimeElapsedColumn(),
         console=console,
+        disable=not console.is_terminal,
     )
-    tasks: dict[str, Any] = {}
+    tasks: dict[str, TaskID] = {}
     with bar:
 
         def show(step: str, share: float) -> None:
             if step not in tasks:
                 tasks[step] = bar.add_task(step, total=1.0)
+                if not console.is_terminal:
+                    console.print(f"{step} …", highlight=False, markup=False)
             bar.update(tasks[step], completed=share)
 
         yield show
-        for step, task in tasks.items():
-            bar.update(task, completed=1.0, description=step)
+        for task in tasks.values():
+            bar.update(task, completed=1.0)
 
 
 def share_done(

@@ -20,6 +20,7 @@ from fairbook.cli import main
 from fairbook.evaluate import Evaluation
 from fairbook.football_files import read_matches
 from fairbook.peer import PYTHON, PeerMissing, ask, chances_of, question
+from fairbook.racing_part import racing_part
 from fairbook.targets import FootballTimes, Target, interval, met_in_words, speed_targets
 from tests.fairbook.season_files import write_seasons
 
@@ -134,3 +135,10 @@ def test_fits_are_held_against_the_peers_in_the_same_run() -> None:
 
 def test_a_difference_is_written_with_its_interval() -> None:
     assert interval(Interval(-0.00123, -0.002, 0.0004, 0.95)) == "-0.0012 [-0.0020, +0.0004]"
+
+
+def test_racing_without_its_data_is_a_note(tmp_path: Path) -> None:
+    notes: list[str] = []
+    assert racing_part(tmp_path, notes, lambda step, share: None) is None
+    assert len(notes) == 1
+    assert notes[0].startswith("racing was not evaluated: ")
