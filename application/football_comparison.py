@@ -207,7 +207,7 @@ def compare(
     leagues, seasons = forecast.leagues, forecast.seasons
     lines: list[Line] = []
     gaps: list[Gap] = []
-    for league in [*np.unique(leagues).tolist(), None]:
+    for league in [*dict.fromkeys(leagues.tolist()), None]:
         of_league = np.ones(len(leagues), np.bool_) if league is None else leagues == league
         label = "all" if league is None else league
         for season in [*np.unique(seasons[of_league]).tolist(), None]:

@@ -117,7 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
             found = evaluate(arguments, progress)
         show(console, found)
         if arguments.json:
-            arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+            content = msgspec.json.encode(found, enc_hook=_plain)
+            arguments.json.write_bytes(msgspec.json.format(content) + b"\n")
         if arguments.html:
             from fairbook.report import evaluation_page
 
@@ -137,7 +138,8 @@ def evaluate(arguments: argparse.Namespace, progress: Callable[[str, float], Non
         league: [m for m in matches if until is None or m.played.played_at < until]
         for league, matches in every.items()
     }
-    leagues = {league: matches for league, matches in leagues.items() if matches}
+    # In the order asked for: the first league's fits are the ones that are timed.
+    leagues = {league: leagues[league] for league in arguments.league if leagues.get(league)}
     notes: list[str] = []
     forecast = football_forecasts(leagues, arguments, progress, notes)
     rng = np.random.default_rng(arguments.seed)
@@ -222,6 +224,13 @@ def football_forecasts(
             "sides that it does not know, or has no probabilities for"
         )
     return Forecast.joined(parts)
+
+
+def _plain(value: object) -> object:
+    """Give numpy's numbers and truths as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise NotImplementedError(f"{type(value).__name__} has no JSON")
 
 
 # ---- tables

@@ -40,7 +40,7 @@ def racing_part(
 ) -> RacingPart | None:
     """Evaluate racing on the data in `folder`; None, and a note, where that cannot be."""
     try:
-        found = evaluate_racing(folder, lambda what, share: progress(f"racing: {what}", share))
+        found = evaluate_racing(folder, lambda _, share: progress("racing", share))
     except (HkjcError, ImportError, LearnerMissingError, OSError, Refusal) as error:
         notes.append(f"racing was not evaluated: {error}")
         return None
@@ -51,7 +51,7 @@ def racing_part(
                 f"{row.reference} {row.reference_figure:.4f}",
                 row.aim,
                 f"{row.figure:.4f}: {interval(row.difference)} of {row.races:,} races",
-                row.reached,
+                bool(row.reached),
             )
             for row in found.rows
         ),

@@ -52,35 +52,13 @@ def football_targets(
     last_season: str,
 ) -> tuple[Target, ...]:
     """Give the rows of football's forecasts: each league's goals model, and the stack with opening prices."""
-    found = []
-    leagues = list(dict.fromkeys(line.league for line in results_only.lines))
-    for league in [each for each in leagues if each != "all"]:
-        means = {
-            line.forecaster: line.rps
-            for line in results_only.lines
-            if line.league == league and line.season == "all"
-        }
-        gap = _gap(results_only, league, "RPS", OPENING)
-        if gap is not None:
-            found.append(
-                Target(
-                    f"{league}: RPS from results only",
-                    f"{PUBLISHED.get(league, '')}; here opening {means[OPENING]:.4f}",
-                    f"within {WITHIN} of opening odds",
-                    f"{means[GOALS]:.4f}: {interval(gap.difference)} of {gap.matches} matches",
-                    gap.difference.value <= WITHIN,
-                )
-            )
-        peer = _gap(results_only, league, "RPS", PEER)
-        found.append(
-            Target(
-                f"{league}: the same",
-                f"{PEER} {means[PEER]:.4f}" if PEER in means else f"{PEER}: not measured",
-                "better",
-                f"{means[GOALS]:.4f}: {interval(peer.difference)}" if peer else "–",
-                peer.difference.value < 0 if peer else None,
-            )
-        )
+    found: list[Target] = []
+    for league in dict.fromkeys(line.league for line in results_only.lines):
+        if league != "all":
+            found += _results_only(results_only, league, "all", league)
+    found += _results_only(
+        results_only, "all", last_season, f"all leagues, {last_season} (held out)"
+    )
     for name, comparison in (("seasons after the first", stack), (last_season, held_out)):
         gap = _gap(comparison, "all", "log loss", OPENING, STACK) if comparison else None
         found.append(
@@ -93,6 +71,38 @@ def football_targets(
             )
         )
     return tuple(found)
+
+
+def _results_only(
+    comparison: Comparison, league: str, season: str, name: str
+) -> tuple[Target, ...]:
+    """Give the rows of the goals model beside opening odds and beside the peer."""
+    where = league if season == "all" else f"{league} {season}"
+    means = {
+        line.forecaster: line.rps
+        for line in comparison.lines
+        if (line.league, line.season) == (league, season)
+    }
+    opening, peer = (_gap(comparison, where, "RPS", other) for other in (OPENING, PEER))
+    if opening is None:
+        return ()
+    published = f"{PUBLISHED[league]}; here " if league in PUBLISHED else ""
+    return (
+        Target(
+            f"{name}: RPS from results only",
+            f"{published}opening {means[OPENING]:.4f}",
+            f"within {WITHIN} of opening odds",
+            f"{means[GOALS]:.4f}: {interval(opening.difference)} of {opening.matches:,} matches",
+            opening.difference.value <= WITHIN,
+        ),
+        Target(
+            f"{name}: the same",
+            f"{PEER} {means[PEER]:.4f}" if peer else f"{PEER}: not measured",
+            "better",
+            f"{means[GOALS]:.4f}: {interval(peer.difference)}" if peer else "–",
+            peer.difference.value < 0 if peer else None,
+        ),
+    )
 
 
 def speed_targets(times: FootballTimes | None) -> tuple[Target, ...]:
