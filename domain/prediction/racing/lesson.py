@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from domain.prediction.racing import joint
 from domain.prediction.racing.memory import RUNS_KEPT, Horse, Past, Person, Run, Slope, Sums
 from domain.prediction.racing.places import (
     course_of,
@@ -53,6 +54,7 @@ def hear(past: Past, day: Sequence[Race]) -> None:
             _learn_horse(past, race, at, its_runs[at])
             _learn_people(past, race.race, runner, its_runs[at])
     past.last_day = min(days).toordinal()
+    joint.learn(past.joint, past.last_day, shown)
     past.races += len(day)
 
 

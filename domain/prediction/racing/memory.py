@@ -3,6 +3,7 @@
 `lesson.hear` writes it, one day after the other; `reading.features` reads it.
 """
 
+import msgspec
 from msgspec import Struct
 
 RUNS_KEPT = 8
@@ -117,6 +118,19 @@ class Horse(Struct):
     at: dict[str, Sums] = {}
 
 
+class Joint(Struct):
+    """Runs and effects of `domain.prediction.racing.joint`; arrays are little-endian bytes, doubles or 4-byte integers.
+
+    `names` by kind give each its position; `columns` are of the runs in order of time: day, race, margin, and a position
+    for each kind; `effects` by speed and kind, and `evidence`, how many runs are known of a horse.
+    """
+
+    races: int = 0
+    names: dict[str, dict[str, int]] = {}
+    columns: dict[str, bytes] = {}
+    effects: dict[str, bytes] = {}
+
+
 class Past(Struct):
     """The memory of all races heard; `last_day` is the latest of them (proleptic ordinal), 0 before any."""
 
@@ -133,3 +147,4 @@ class Past(Struct):
     draws: dict[str, Slope] = {}
     styles: dict[str, Slope] = {}
     levels: dict[str, Sums] = {}
+    joint: Joint = msgspec.field(default_factory=Joint)

@@ -10,11 +10,12 @@ from typing import Final
 import numpy as np
 
 from domain.prediction.checks import Floats
+from domain.prediction.racing.joint import COLUMNS, KINDS, known
 from domain.prediction.racing.lesson import HALF_LIFE_LATELY
 from domain.prediction.racing.memory import Horse, Past, Person, Run, Sums
 from domain.prediction.racing.places import course_of, pair_of, places_of, rail_of
 from domain.prediction.racing.races import WET, Race, Runner
-from domain.prediction.racing.shown import rating_of
+from domain.prediction.racing.shown import POUND, USUAL_WEIGHT, rating_of
 from domain.refusals import InvalidInput
 
 OWN: Final = (
@@ -74,6 +75,8 @@ OWN: Final = (
     "trainer_surprise",
     "jockey_market",
     "trainer_market",
+    *COLUMNS,
+    "joint",
 )
 CONTEXT: Final = (
     "field",
@@ -119,10 +122,10 @@ def features(past: Past, race: Race) -> Floats:
             field="day",
         )
     own = np.array([_own(past, race, runner) for runner in race.runners], np.float64)
-    known = np.isfinite(own)
-    count = known.sum(0)
-    mean = np.where(known, own, 0.0).sum(0) / np.maximum(count, 1)
-    own = np.where(known, own - mean, 0.0)
+    finite = np.isfinite(own)
+    count = finite.sum(0)
+    mean = np.where(finite, own, 0.0).sum(0) / np.maximum(count, 1)
+    own = np.where(finite, own - mean, 0.0)
     styles = mean[_STYLE] + own[:, _STYLE]
     leaders = float((styles < _LEADER).sum())
     context = np.array(
@@ -163,6 +166,7 @@ def _own(past: Past, race: Race, runner: Runner) -> list[float]:
         *_people(past, horse, runner, day),
         *_suits(horse, race),
         *_prices(past, horse, runner, day),
+        *_joint(past, race, runner),
     ]
 
 
@@ -329,3 +333,10 @@ def _prices(past: Past, horse: Horse | None, runner: Runner, day: int) -> tuple[
         log((jockey.market + 1.0) / (jockey.even + 1.0)),
         log((trainer.market + 1.0) / (trainer.even + 1.0)),
     )
+
+
+def _joint(past: Past, race: Race, runner: Runner) -> tuple[float, ...]:
+    """Give the effects of COLUMNS, and the speed that the long ones add up to with the weight."""
+    *effects, evidence = known(past.joint, race, runner)
+    weight = POUND * (runner.weight_lbs - USUAL_WEIGHT)
+    return (*effects, log(1 + evidence), sum(effects[: len(KINDS)]) - weight)
