@@ -84,9 +84,8 @@ async def coming_sides(db: Db, competition: str, since: datetime) -> list[str]:
         SELECT DISTINCT side FROM markets m
         CROSS JOIN LATERAL (VALUES (m.fixture->>'home'), (m.fixture->>'away')) AS named(side)
         WHERE m.sport = 'football' AND m.status IN ('open', 'suspended') AND m.starts_at >= %(since)s
-          AND m.fixture->>'competition' = %(competition)s AND side IS NOT NULL
-        ORDER BY side COLLATE "C" """
-    return await db.rows(sql, {"competition": competition, "since": since}, str)
+          AND m.fixture->>'competition' = %(competition)s AND side IS NOT NULL"""
+    return sorted(await db.rows(sql, {"competition": competition, "since": since}, str))
 
 
 _fixture = msgspec.json.Decoder(Fixture).decode

@@ -1,0 +1,172 @@
+"""Training, activating and predicting as an operator does it, beside a running ledger."""
+
+import asyncio
+import dataclasses
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from adapters.football_data_columns import COMPETITIONS
+from domain.events import ModelActivated, ModelEvaluated, ModelTrained, PredictionMade
+from fairbook.cli import main
+from fairbook.train import competition_of
+from tests.application.desk import Desk, Log, a_desk, read_log
+from tests.builders import an_id
+from tests.fairbook.leagues import BEGIN, COMPETITION, open_match, play_season
+from tests.read_models.business import follow
+
+HEADER = "Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR"
+
+
+@dataclasses.dataclass
+class Office:
+    """A ledger, and commands that are run on it."""
+
+    url: str
+    capture: pytest.CaptureFixture[str]
+
+    def run(self, *words: str) -> tuple[int, str]:
+        """Run a command on views that have seen everything; give its status and what it said."""
+        follow(self.url)
+        status = main(list(words))
+        said = self.capture.readouterr()
+        return status, said.out + said.err
+
+    def train(self, *words: str) -> tuple[int, str]:
+        return self.run("train", "football", "--scope", "E0", *words)
+
+    @property
+    def log(self) -> Log:
+        return read_log(self.url)
+
+
+@pytest.fixture
+def office(
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Office:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("FAIRBOOK_HOME", str(tmp_path))
+    monkeypatch.delenv("FAIRBOOK_ARTEFACTS", raising=False)
+    return Office(database_url, capsys)
+
+
+async def a_league(url: str) -> None:
+    """A season, a fixture that the model knows, one with a side that it cannot know, and one that is over."""
+    async with a_desk(url) as desk:
+        await play_season(desk)
+        await coming(desk, "coming", "Arsenal", "Manchester United", days=400)
+        await coming(desk, "unknown", "Arsenal", "Norwich Rovers", days=401)
+
+
+async def coming(desk: Desk, name: str, home: str, away: str, days: int) -> None:
+    at = BEGIN + timedelta(days=days)
+    await open_match(desk, name, home, away, at)
+    await open_match(desk, name, home, away, at, "BTTS")
+
+
+def trained_ids(log: Log) -> list[UUID]:
+    return [recorded.stream_id for recorded in log.of(ModelTrained)]
+
+
+def test_a_model_of_the_ledgers_results_is_trained_activated_and_predicts(office: Office) -> None:
+    asyncio.run(a_league(office.url))
+    status, said = office.train("--activate")
+    assert status == 0, said
+    assert "48 matches" in said
+    assert "speaks for its slot" in said
+    (one,) = trained_ids(office.log)
+    assert office.train("--activate")[0] == 0
+    assert trained_ids(office.log) == [one], "the same results give the same model"
+    assert len(office.log.of(ModelActivated)) == 1
+
+    status, said = office.train("--half-life", "100")
+    assert status == 0, said
+    assert "active model's" in said
+    two = trained_ids(office.log)[1]
+    compared = [recorded.event for recorded in office.log.of(ModelEvaluated)]
+    assert any(isinstance(e, ModelEvaluated) and e.against == one for e in compared)
+    status, said = office.run("activate", str(two), "--force", "--reason", "a test")
+    assert status == 0, said
+    status, said = office.run("models", "--scope", "E0")
+    assert str(one) in said
+    assert str(two) in said
+
+    status, said = office.run("predict", "football", str(an_id("coming")))
+    assert status == 0, said
+    assert "BTTS" in said
+    status, said = office.run("predict", "football", str(an_id("coming")))
+    assert "said before" in said
+    status, said = office.run("predict", "football", str(an_id("unknown")))
+    assert status == 0, "a coming side that never played is a newcomer"
+    assert len(office.log.of(PredictionMade)) == 2
+    status, said = office.run("predict", "football", "--all", "--model", str(one))
+    assert status == 0, said
+    assert "2 fixtures predicted, 0 refused" in said
+
+
+def season_file(folder: Path) -> Path:
+    """A season of two matches a day among four teams."""
+    rows = [
+        f"E0,{(BEGIN + timedelta(days=day)):%d/%m/%Y},15:00,{home},{away},{goals % 3},{day % 2},X"
+        for day in range(40)
+        for goals, (home, away) in enumerate((("Arsenal", "Chelsea"), ("Leeds", "Fulham")), day)
+    ]
+    file = folder / "E0_2324.csv"
+    file.write_text("\n".join([HEADER, *rows]) + "\n")
+    return file
+
+
+def test_a_model_of_files_refuses_a_side_that_it_does_not_know_by_name(
+    office: Office, tmp_path: Path
+) -> None:
+    asyncio.run(a_league(office.url))
+    status, said = office.train("--data", str(season_file(tmp_path)), "--activate")
+    assert status == 0, said
+    assert "80 matches" in said
+    status, said = office.run("predict", "football", "--all")
+    assert status == 1
+    assert "Norwich Rovers" in said
+    assert "0 fixtures predicted, 2 refused" in said
+    status, said = office.run("predict", "football", str(an_id("1/3/0")))
+    assert status == 2, "it began before the model had learned"
+
+
+def test_what_cannot_be_done_is_said(office: Office, tmp_path: Path) -> None:
+    for words, says in (
+        (("train", "football", "--scope", "E0"), "import results first"),
+        (("train", "football", "--scope", "E0", "--data", str(tmp_path / "none.csv")), "none.csv"),
+        (("activate", str(an_id("no model"))), "there is no model"),
+        (("predict", "football", "--all"), "no football model is active"),
+        (("predict", "football", str(an_id("nothing"))), "no football market"),
+        (("predict", "racing", "--card", "x.json"), "no racing model is active"),
+    ):
+        status, said = office.run(*words)
+        assert status == 2, said
+        assert says in said
+    assert office.run("models") == (0, "no model has been trained: `fairbook train` does it\n")
+
+
+def test_an_artefact_that_was_touched_is_refused_by_name(office: Office, tmp_path: Path) -> None:
+    asyncio.run(a_league(office.url))
+    assert office.train()[0] == 0
+    (model_id,) = trained_ids(office.log)
+    (artefact,) = [each for each in (tmp_path / "artefacts").rglob("*") if each.is_file()]
+    content = bytearray(artefact.read_bytes())
+    content[len(content) // 2] ^= 1
+    artefact.write_bytes(content)
+    status, said = office.run("activate", str(model_id))
+    assert status == 2
+    assert artefact.name in said
+    status, said = office.run("predict", "football", "--all", "--model", str(model_id))
+    assert status == 2
+    assert artefact.name in said
+
+
+def test_a_code_stands_for_a_competition() -> None:
+    assert competition_of("E0") == COMPETITION == COMPETITIONS["E0"]
+    assert competition_of("Premier League") == "Premier League"
