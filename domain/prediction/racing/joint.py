@@ -5,6 +5,9 @@ but the race's and the weight's with a normal prior around 0 (a ridge), and runs
 through all that they met and all that those met, so a rival's later run also speaks of this one's past. Solved by
 Gauss–Seidel (backfitting, Buja, Hastie and Tibshirani 1989): a few sweeps a day from where the day before ended.
 Mixed models of this kind rate animals (Henderson 1975).
+
+The same is done with the logs of the chances that final odds gave: what the market thought of each on earlier days,
+against whom.
 """
 
 from collections.abc import Sequence
@@ -17,7 +20,7 @@ from domain.prediction.checks import Floats, Ints
 from domain.prediction.racing.memory import Joint
 from domain.prediction.racing.places import course_of, track_of
 from domain.prediction.racing.races import Race, Runner
-from domain.prediction.racing.shown import POUND, USUAL_WEIGHT, Shown
+from domain.prediction.racing.shown import POUND, USUAL_WEIGHT, Shown, market_of
 
 KINDS: Final = ("horse", "jockey", "trainer", "track", "draw")
 _WORST: Final = -1.5
@@ -26,20 +29,27 @@ _SWEEPS: Final = 3
 _FLOAT: Final = np.dtype("<f8")
 _INT: Final = np.dtype("<i4")
 _LEAST: Final = 1e-12
+_DOUBLES: Final = ("margin", "market")
 
 
 class Speed(Struct, frozen=True):
-    """How fast runs fade (days), and the precision of each kind's prior in runs."""
+    """What is explained, how fast runs fade (days), and the precision of each kind's prior in runs."""
 
+    column: str
     half_life: float
     ridge: dict[str, float]
 
 
 SPEEDS: Final = {
     "long": Speed(
-        240.0, {"horse": 0.25, "jockey": 12.0, "trainer": 20.0, "track": 3.0, "draw": 30.0}
+        "margin",
+        240.0,
+        {"horse": 0.25, "jockey": 12.0, "trainer": 20.0, "track": 3.0, "draw": 30.0},
     ),
-    "short": Speed(60.0, {"horse": 0.5, "jockey": 12.0, "trainer": 20.0, "draw": 15.0}),
+    "short": Speed("margin", 60.0, {"horse": 0.5, "jockey": 12.0, "trainer": 20.0, "draw": 15.0}),
+    "price": Speed(
+        "market", 120.0, {"horse": 0.2, "jockey": 8.0, "trainer": 12.0, "track": 2.0, "draw": 30.0}
+    ),
 }
 """Settings chosen on seasons up to 2021/22."""
 
@@ -74,16 +84,18 @@ def learn(joint: Joint, day: int, races: Sequence[Shown]) -> None:
     kept = days >= day - _REMEMBERED_DAYS
     if not kept.all():
         for name, column in joint.columns.items():
-            dtype = _FLOAT if name == "margin" else _INT
+            dtype = _FLOAT if name in _DOUBLES else _INT
             joint.columns[name] = np.frombuffer(column, dtype)[kept].tobytes()
         days = days[kept]
     races_at = _read(joint.columns, "race", _INT).astype(np.int64)
     races_at = races_at - races_at[0]
     positions = {kind: _read(joint.columns, kind, _INT).astype(np.int64) for kind in KINDS}
-    margins = _read(joint.columns, "margin", _FLOAT)
     for speed, settings in SPEEDS.items():
         weights = 0.5 ** ((day - days) / settings.half_life)
-        _solve(joint, speed, settings, margins, weights, races_at, positions)
+        values = _read(joint.columns, settings.column, _FLOAT)
+        weights = np.where(np.isfinite(values), weights, 0.0)
+        values = np.where(np.isfinite(values), values, 0.0)
+        _solve(joint, speed, settings, values, weights, races_at, positions)
         if speed == "long":
             runs = np.bincount(positions["horse"], weights, len(joint.names["horse"]))
             joint.effects["evidence"] = runs.astype(_FLOAT).tobytes()
@@ -93,7 +105,7 @@ def _solve(
     joint: Joint,
     speed: str,
     settings: Speed,
-    margins: Floats,
+    values: Floats,
     weights: Floats,
     races: Ints,
     positions: dict[str, Ints],
@@ -108,7 +120,7 @@ def _solve(
     }
     race_weights = np.bincount(races, weights) + _LEAST
     for _ in range(_SWEEPS):
-        left = margins - sum(effects[kind][positions[kind]] for kind in effects)
+        left = values - sum(effects[kind][positions[kind]] for kind in effects)
         left -= (np.bincount(races, weights * left) / race_weights)[races]
         for kind, effect in effects.items():
             left += effect[positions[kind]]
@@ -119,10 +131,10 @@ def _solve(
 
 
 def _append(joint: Joint, day: int, races: Sequence[Shown]) -> None:
-    fresh: dict[str, list[float]] = {name: [] for name in ("day", "race", "margin", *KINDS)}
+    fresh: dict[str, list[float]] = {name: [] for name in ("day", "race", *_DOUBLES, *KINDS)}
     for shown in races:
         joint.races += 1
-        timed = shown.timed()
+        timed, market = shown.timed(), market_of(shown.race)
         if not timed.any():
             continue
         for at in np.flatnonzero(timed):
@@ -131,11 +143,12 @@ def _append(joint: Joint, day: int, races: Sequence[Shown]) -> None:
             fresh["race"].append(joint.races)
             weighed = POUND * (runner.weight_lbs - USUAL_WEIGHT)
             fresh["margin"].append(max(float(shown.margins[at]), _WORST) + weighed)
+            fresh["market"].append(np.nan if market is None else float(np.log(market[at])))
             for kind, name in zip(KINDS, _names(shown.race, runner), strict=True):
                 names = joint.names.setdefault(kind, {})
                 fresh[kind].append(names.setdefault(name, len(names)))
     for column, values in fresh.items():
-        dtype = _FLOAT if column == "margin" else _INT
+        dtype = _FLOAT if column in _DOUBLES else _INT
         joint.columns[column] = joint.columns.get(column, b"") + np.array(values, dtype).tobytes()
 
 

@@ -121,8 +121,8 @@ class Horse(Struct):
 class Joint(Struct):
     """Runs and effects of `domain.prediction.racing.joint`; arrays are little-endian bytes, doubles or 4-byte integers.
 
-    `names` by kind give each its position; `columns` are of the runs in order of time: day, race, margin, and a position
-    for each kind; `effects` by speed and kind, and `evidence`, how many runs are known of a horse.
+    `names` by kind give each its position; `columns` are of the runs in order of time: day, race, margin, market,
+    and a position for each kind; `effects` by speed and kind, and `evidence`, how many runs are known of a horse.
     """
 
     races: int = 0

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from domain.prediction.checks import Floats
-from domain.prediction.racing.joint import COLUMNS, KINDS, known
+from domain.prediction.racing.joint import COLUMNS, KINDS, SPEEDS, known
 from domain.prediction.racing.lesson import HALF_LIFE_LATELY
 from domain.prediction.racing.memory import Horse, Past, Person, Run, Sums
 from domain.prediction.racing.places import course_of, pair_of, places_of, rail_of
@@ -77,6 +77,7 @@ OWN: Final = (
     "trainer_market",
     *COLUMNS,
     "joint",
+    "joint_price",
 )
 CONTEXT: Final = (
     "field",
@@ -97,6 +98,8 @@ FROM_ODDS: Final = frozenset(
         "trainer_surprise",
         "jockey_market",
         "trainer_market",
+        *(column for column in COLUMNS if column.startswith("price_")),
+        "joint_price",
     }
 )
 """Columns that use final odds of earlier days' races."""
@@ -336,7 +339,8 @@ def _prices(past: Past, horse: Horse | None, runner: Runner, day: int) -> tuple[
 
 
 def _joint(past: Past, race: Race, runner: Runner) -> tuple[float, ...]:
-    """Give the effects of COLUMNS, and the speed that the long ones add up to with the weight."""
+    """Give the effects of COLUMNS, and what the long ones add up to with the weight, and those of prices."""
     *effects, evidence = known(past.joint, race, runner)
     weight = POUND * (runner.weight_lbs - USUAL_WEIGHT)
-    return (*effects, log(1 + evidence), sum(effects[: len(KINDS)]) - weight)
+    priced = effects[-len(SPEEDS["price"].ridge) :]
+    return (*effects, log(1 + evidence), sum(effects[: len(KINDS)]) - weight, sum(priced))
