@@ -78,12 +78,12 @@ def fit_times(
     return FootballTimes(count, median(own), posterior, median(peers) if peers else None)
 
 
-def handler_speed(notes: list[str]) -> tuple[Speed, ...]:
+def handler_speed(notes: list[str], benchmark: str = HANDLER) -> tuple[Speed, ...]:
     """Run the value handler's benchmark, and give what it found; nothing, and a note, when it cannot run."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "value.json"
         done = subprocess.run(  # noqa: S603  the project's own program
-            [sys.executable, "-m", HANDLER, "--short", "--json", str(file)],
+            [sys.executable, "-m", benchmark, "--short", "--json", str(file)],
             cwd=ROOT,
             capture_output=True,
             check=False,

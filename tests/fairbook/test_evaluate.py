@@ -18,10 +18,18 @@ from application.football_comparison import (
 from domain.prediction.losses import Interval
 from fairbook.cli import main
 from fairbook.evaluate import Evaluation
+from fairbook.evaluation_times import fit_times, handler_speed
 from fairbook.football_files import read_matches
 from fairbook.peer import PYTHON, PeerMissing, ask, chances_of, question
 from fairbook.racing_part import racing_part
-from fairbook.targets import FootballTimes, Target, interval, met_in_words, speed_targets
+from fairbook.targets import (
+    FootballTimes,
+    Target,
+    handler_targets,
+    interval,
+    met_in_words,
+    speed_targets,
+)
 from tests.fairbook.season_files import write_seasons
 
 ALONE = ["--no-peer", "--no-racing", "--no-times"]
@@ -142,3 +150,35 @@ def test_racing_without_its_data_is_a_note(tmp_path: Path) -> None:
     assert racing_part(tmp_path, notes, lambda step, share: None) is None
     assert len(notes) == 1
     assert notes[0].startswith("racing was not evaluated: ")
+
+
+def test_fits_are_timed_in_a_process_of_their_own(files: list[Path]) -> None:
+    notes: list[str] = []
+    shares: list[float] = []
+    leagues = read_matches(files)
+    times = fit_times(
+        files, leagues, notes, lambda step, share: shares.append(share), with_peer=False
+    )
+    assert notes == []
+    assert times is not None
+    assert times.matches == len(leagues["X0"])
+    assert 0 < times.median < times.posterior
+    assert times.peer_median is None
+    assert shares[-1] == 1.0
+
+
+def test_fits_that_cannot_be_timed_are_a_note(files: list[Path], tmp_path: Path) -> None:
+    notes: list[str] = []
+    leagues = read_matches(files)
+    broken = tmp_path / "X0_2021.csv"
+    broken.write_text("nothing")
+    assert fit_times([broken], leagues, notes, lambda step, share: None, with_peer=False) is None
+    assert "X0_2021.csv" in notes[0]
+
+
+def test_a_benchmark_that_does_not_run_is_a_note() -> None:
+    notes: list[str] = []
+    assert handler_speed(notes, "benchmarks.nothing") == ()
+    assert "No module named benchmarks.nothing" in notes[0]
+    [row] = handler_targets(())
+    assert row.met is None
