@@ -82,7 +82,9 @@ def season_name(season: int) -> str:
 
 
 def consensus(
-    books: Sequence[Sequence[Quote]], method: Method = "multiplicative", averaging: Averaging = "logs"
+    books: Sequence[Sequence[Quote]],
+    method: Method = "multiplicative",
+    averaging: Averaging = "logs",
 ) -> Floats | None:
     """Give the market's probabilities (selections,): the bookmakers' without their margins, averaged; None without any.
 
