@@ -23,9 +23,11 @@ from adapters.postgres.reader import Reader
 from adapters.telemetry import set_up
 from application.log import LogUnavailable
 from application.outbox import Outbox, StreamUnavailable
+from fairbook.modelling import handle_models
 from fairbook.prices import handle_prices
 from fairbook.scores import handle_scores
 from fairbook.settings import Settings
+from fairbook.value import handle_value
 
 GC_THRESHOLDS: Final = (100_000, 50, 100)
 """A batch makes many objects that die with it, and no cycles to collect."""
@@ -68,6 +70,8 @@ HANDLERS: Final[dict[str, Handler]] = {
     "outbox": outbox,
     "prices": handle_prices,
     "scores": handle_scores,
+    "models": handle_models,
+    "value": handle_value,
 }
 
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from adapters.football_data import FootballDataError
 from adapters.football_data_columns import COMPETITIONS
 from application.football_training import Learned, Lesson, learn
+from application.ledger import utc_now
 from application.log import LogUnavailable
 from domain.events import ModelTrained, TrainingData
 from domain.prediction.goals_table import PlayedMatch
@@ -97,7 +98,7 @@ async def _football(arguments: argparse.Namespace, settings: Settings) -> int:
             matches = matches_of_files(arguments.data, arguments.scope)
             source = " ".join(file.name for file in arguments.data)[:SOURCE_MAX]
         else:
-            matches, source = await results.played(desk.reader, scope), "ledger"
+            matches, source = await results.played(desk.reader, scope, utc_now()), "ledger"
             if not matches:
                 raise NoMatches(
                     f"the ledger holds no football match of {scope!r} with a declared score on a 1X2 market: "

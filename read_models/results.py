@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from domain.events import Fixture, MarketType, Score, Selection
 from domain.outcomes import Proposition
-from domain.prediction.goals_table import PlayedMatch
+from domain.prediction.goals_table import FINISHED_AFTER, PlayedMatch
 from read_models.db import Db, query
 
 BY_SCORE: Final[tuple[MarketType, ...]] = ("1X2", "DC", "DNB", "OU", "AH", "BTTS", "CS")
@@ -26,15 +26,19 @@ class MarketToPredict(Struct, frozen=True):
     proposition: Proposition
 
 
-async def played(db: Db, competition: str) -> list[PlayedMatch]:
-    """Give the football matches of a competition whose score was declared on a 1X2 market, in the order of time."""
+async def played(db: Db, competition: str, now: datetime) -> list[PlayedMatch]:
+    """Give the football matches of a competition that are over by `now` and whose score was declared on a 1X2 market.
+
+    They come in the order of time.
+    """
     sql = """
         SELECT DISTINCT ON (starts_at, coalesce(fixture_id, market_id)) fixture::text, score::text FROM markets
         WHERE sport = 'football' AND type = '1X2' AND period = 'full_time' AND status = 'resulted'
-          AND score IS NOT NULL AND fixture->>'competition' = %(competition)s
+          AND starts_at <= %(begun)s AND score IS NOT NULL AND fixture->>'competition' = %(competition)s
           AND fixture->>'home' IS NOT NULL AND fixture->>'away' IS NOT NULL
         ORDER BY starts_at, coalesce(fixture_id, market_id), result_position DESC"""
-    return await db.rows(sql, {"competition": competition}, _match)
+    parameters = {"competition": competition, "begun": now - FINISHED_AFTER}
+    return await db.rows(sql, parameters, _match)
 
 
 _SELECT = "SELECT m.market_id, m.fixture::text, m.type, m.line, m.selections::text FROM markets m"

@@ -41,7 +41,7 @@ def season(seed: int = 1, rounds: int = ROUNDS) -> tuple[PlayedMatch, ...]:
             goals = [rng.choices(range(5), (30, 34, 20, 10, 6))[0] for _ in range(2)]
             goals[0 if home < away else 1] += rng.choice((0, 1, 1))
             at = BEGIN + timedelta(days=7 * number)
-            played.append(PlayedMatch(TEAMS[home], TEAMS[away], *goals, played_at=at))
+            played.append(PlayedMatch(TEAMS[home], TEAMS[away], goals[0], goals[1], at))
     return tuple(played)
 
 

@@ -14,7 +14,7 @@ from fairbook.cli import main
 from fairbook.train import competition_of
 from tests.application.desk import Desk, Log, a_desk, read_log
 from tests.builders import an_id
-from tests.fairbook.leagues import BEGIN, COMPETITION, open_match, play_season
+from tests.fairbook.leagues import BEGIN, COMPETITION, a_season, open_match, play
 from tests.read_models.business import follow
 
 HEADER = "Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR"
@@ -58,7 +58,7 @@ def office(
 async def a_league(url: str) -> None:
     """A season, a fixture that the model knows, one with a side that it cannot know, and one that is over."""
     async with a_desk(url) as desk:
-        await play_season(desk)
+        await play(desk, a_season())
         await coming(desk, "coming", "Arsenal", "Manchester United", days=400)
         await coming(desk, "unknown", "Arsenal", "Norwich Rovers", days=401)
 
@@ -132,7 +132,7 @@ def test_a_model_of_files_refuses_a_side_that_it_does_not_know_by_name(
     assert status == 1
     assert "Norwich Rovers" in said
     assert "0 fixtures predicted, 2 refused" in said
-    status, said = office.run("predict", "football", str(an_id("1/3/0")))
+    status, said = office.run("predict", "football", str(an_id(f"{BEGIN}/{a_season()[0].home}")))
     assert status == 2, "it began before the model had learned"
 
 
