@@ -8,6 +8,7 @@ microseconds since 1970 UTC, and its size in thousandths of the bookmaker's mone
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from domain.events import MarketType, Side
 from domain.freshness import MaxAges
 from domain.money import MAX_ODDS, check_odds, has_at_most_places
 from domain.odds import CLOCK_SKEW, MAX_SIZE, SIZE_PLACES
-from domain.quotes import QuoteLine, QuoteMessage
+from domain.quotes import QuoteMessage
 from domain.refusals import InvalidInput, MarketNotFound, SelectionNotInMarket
 from domain.times import check_time
 
@@ -85,6 +86,18 @@ class Cells(Struct, frozen=True):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+class Lines(Struct, frozen=True, gc=False):
+    """What a message says of one market at one bookmaker: `market` is its index, `at` in microseconds.
+
+    Of each quote `cells` has the row, the odds in thousandths (0: withdrawn) and the size.
+    """
+
+    market: int
+    column: int
+    at: int
+    cells: list[tuple[int, int, int]]
 
 
 class Applied(Struct, frozen=True):
@@ -201,6 +214,10 @@ class Board:
 
     def apply(self, message: QuoteMessage, now: datetime) -> Applied:
         """Take one message's quotes, all or none; raises a Refusal that says what is wrong with them."""
+        return self.put(self.read(message, now))
+
+    def read(self, message: QuoteMessage, now: datetime) -> Lines:
+        """Find the cells of a message's quotes, which are not taken yet; raises a Refusal as `apply` does."""
         if message.at.tzinfo is None:
             raise InvalidInput("a time needs its offset, such as Z", field="at")
         check_time(message.at, "at")
@@ -211,13 +228,26 @@ class Board:
             raise MarketNotFound(f"the board has no market {message.market_id}")
         if self.markets[index].fixture_id != message.fixture_id:
             raise InvalidInput("the market belongs to another fixture", field="fixture_id")
-        cells = [_checked(self, message.market_id, quote) for quote in message.quotes]
-        column = self.column(message.bookmaker)
-        at = to_microseconds(message.at)
+        rows, cells = self._row_index[index], []
+        for quote in message.quotes:
+            row = rows.get((quote.selection_id, quote.side))
+            if row is None:
+                row = self.row(message.market_id, quote.selection_id, quote.side)
+            if quote.odds is None:
+                cells.append((row, 0, NOT_TOLD))
+            else:
+                if not quote.odds.is_finite():
+                    check_odds(quote.odds, "quotes.odds")
+                cells.append((row, _thousandths(quote.odds), _size(quote.size)))
+        return Lines(index, self.column(message.bookmaker), to_microseconds(message.at), cells)
+
+    def put(self, lines: Lines) -> Applied:
+        """Take what was read of a message."""
+        column, at = lines.column, lines.at
         self._oldest[column] = min(self._oldest[column], at)
         heard: dict[int, bool] = {}
         late = 0
-        for row, odds, size in cells:
+        for row, odds, size in lines.cells:
             if at < self.at[row, column]:
                 late += 1
                 continue
@@ -231,7 +261,7 @@ class Board:
             heard=Cells(rows, np.full(len(rows), column)),
             changed=np.fromiter(heard.values(), np.bool_, len(heard)),
             late=late,
-            refused=np.zeros(len(cells), np.bool_),
+            refused=np.zeros(len(lines.cells), np.bool_),
         )
 
     def apply_many(
@@ -376,24 +406,21 @@ class Board:
         )
 
 
-def _checked(board: Board, market_id: UUID, quote: QuoteLine) -> tuple[int, int, int]:
-    row = board.row(market_id, quote.selection_id, quote.side)
-    if quote.odds is None:
-        return row, 0, NOT_TOLD
-    check_odds(quote.odds, "quotes.odds")
-    if quote.size is not None and not (
-        has_at_most_places(quote.size, SIZE_PLACES) and 0 <= quote.size <= MAX_SIZE
-    ):
-        raise InvalidInput(
-            f"a size is from 0 to {MAX_SIZE} with at most {SIZE_PLACES} decimals",
-            field="quotes.size",
-        )
-    return row, int(quote.odds * _THOUSAND), _size(quote.size)
+@lru_cache(16_384)
+def _thousandths(odds: Decimal) -> int:
+    """Check odds, and give them in thousandths; the same few prices come over and over."""
+    check_odds(odds, "quotes.odds")
+    return int(odds * _THOUSAND)
 
 
 def _size(size: Decimal | None) -> int:
     if size is None:
         return NOT_TOLD
+    if not (has_at_most_places(size, SIZE_PLACES) and 0 <= size <= MAX_SIZE):
+        raise InvalidInput(
+            f"a size is from 0 to {MAX_SIZE} with at most {SIZE_PLACES} decimals",
+            field="quotes.size",
+        )
     return int((size * _THOUSAND).to_integral_value(ROUND_DOWN))
 
 

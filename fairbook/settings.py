@@ -50,10 +50,31 @@ _OWN_VARIABLES = frozenset(
         "FAIRBOOK_SECRET",
         "FAIRBOOK_TOKEN",  # read by the commands that are clients of the API
         "FAIRBOOK_TRACE_RATIO",
+        "FAIRBOOK_VALUE_BOUND",
+        "FAIRBOOK_VALUE_CAP",
+        "FAIRBOOK_VALUE_KELLY",
+        "FAIRBOOK_VALUE_MARKET_CAP",
+        "FAIRBOOK_VALUE_MIN",
     }
 )
 # Kubernetes sets these by itself in every pod beside a Service named fairbook.
 _KUBERNETES_PREFIXES = ("FAIRBOOK_SERVICE_", "FAIRBOOK_PORT_")
+
+
+ValueBound = Literal["mean", "low"]
+
+VALUE_BOUNDS: tuple[str, ...] = get_args(ValueBound)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValueSettings:
+    """Which prices are told as values and how they are sized; see domain.value.ValueRules."""
+
+    min_value: Decimal = Decimal("0.03")
+    bound: ValueBound = "mean"
+    kelly: Decimal = Decimal("0.25")
+    cap: Decimal = Decimal("0.02")
+    market_cap: Decimal = Decimal("0.05")
 
 
 class SettingsError(Exception):
@@ -82,6 +103,7 @@ class Settings:
     feeds: FeedCredentials
     arbitrage_file: Path | None
     artefacts: Path
+    value: "ValueSettings"
     retrain_hours: float | None = None
     cash_out_margin: Decimal = MARGIN
     cash_out_tolerance: Decimal = TOLERANCE
@@ -132,6 +154,7 @@ class Settings:
                 "a share from 0 to below 1, with 4 decimals at most",
             ),
             artefacts=_artefacts(variables),
+            value=_value(variables),
             retrain_hours=_parsed(
                 variables,
                 "FAIRBOOK_RETRAIN_HOURS",
@@ -253,6 +276,32 @@ def _environment(variables: Mapping[str, str]) -> Environment:
             )
 
 
+def _value(variables: Mapping[str, str]) -> ValueSettings:
+    usual = ValueSettings()
+    expected = "a share above 0, up to 1, with 4 decimals at most"
+
+    def share(name: str, usual: Decimal) -> Decimal:
+        return _parsed(variables, name, _positive_share, usual, expected)
+
+    bound: ValueBound = usual.bound
+    match variables.get("FAIRBOOK_VALUE_BOUND") or bound:
+        case "mean":
+            bound = "mean"
+        case "low":
+            bound = "low"
+        case other:
+            raise SettingsError(
+                f"FAIRBOOK_VALUE_BOUND is {other!r}; set it to {' or '.join(VALUE_BOUNDS)}."
+            )
+    return ValueSettings(
+        min_value=share("FAIRBOOK_VALUE_MIN", usual.min_value),
+        bound=bound,
+        kelly=share("FAIRBOOK_VALUE_KELLY", usual.kelly),
+        cap=share("FAIRBOOK_VALUE_CAP", usual.cap),
+        market_cap=share("FAIRBOOK_VALUE_MARKET_CAP", usual.market_cap),
+    )
+
+
 T = TypeVar("T")
 
 
@@ -327,6 +376,15 @@ def _margin(text: str) -> Decimal:
     if not (has_at_most_places(margin, 4) and 0 <= margin < 1):
         raise ValueError(text)
     return margin
+
+
+def _positive_share(text: str) -> Decimal:
+    if text.strip() in {"1", "1.0"}:
+        return Decimal(1)
+    share = _margin(text)
+    if not share:
+        raise ValueError(text)
+    return share
 
 
 def _hours(text: str) -> float:

@@ -162,6 +162,12 @@ async def last_sequence(db: Db) -> int:
     return int(sequence)
 
 
+async def closed_at(db: Db, sequence: int) -> list[UUID]:
+    """Give the signals that ended at a place in the price stream or behind it."""
+    sql = "SELECT signal_id FROM value_signals WHERE status = 'closed' AND sequence >= %(sequence)s"
+    return [signal_id for (signal_id,) in await db.rows(sql, {"sequence": sequence}, _columns)]
+
+
 def _signal(signal_id: UUID, *members: Any) -> tuple[UUID, ValueSignal]:
     return signal_id, ValueSignal(*members)
 

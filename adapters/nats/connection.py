@@ -139,7 +139,7 @@ async def _note(error: Exception) -> None:
     _log.debug("nats: %s", error)
 
 
-async def cancelled(task: "asyncio.Task[None]") -> None:
+async def cancelled(task: "asyncio.Task[Any]") -> None:
     """Cancel a task and wait for its end; nats-py swallows a cancellation now and then, so it is said again."""
     while not task.done():
         task.cancel()

@@ -1,4 +1,4 @@
-"""What the price handler sends out: signals of arbitrages, and prices that were posted to the ledger."""
+"""What the handlers of prices send out: signals of arbitrages and of values, and prices that were posted to the ledger."""
 
 from typing import Final
 
@@ -8,11 +8,13 @@ from adapters.nats.connection import Connection
 from adapters.nats.publisher import Publisher
 from adapters.nats.streams import SIGNALS
 from application.prices.signals import arbitrage_signal
-from domain.commands import ArbitrageChange
+from application.value.signals import value_message
+from domain.commands import ArbitrageChange, ValueChange
 from domain.quotes import QuoteMessage, encode_message, subject_of
 
 POSITION: Final = "Fairbook-Position"
 ARBITRAGES: Final = "signals.arbitrage"
+VALUES: Final = "signals.value"
 
 
 class PriceOutlet:
@@ -33,12 +35,37 @@ class PriceOutlet:
 
     async def last_signalled(self) -> int:
         """Give the highest position that was told with a signal, 0 when there is none."""
-        try:
-            last = await self._connection.jetstream.get_last_msg(SIGNALS, f"{ARBITRAGES}.>")
-        except NotFoundError:
-            return 0
-        return int((last.headers or {}).get(POSITION, "0"))
+        return await _last_position(self._connection, ARBITRAGES)
 
     async def price(self, message: QuoteMessage, message_id: str) -> None:
         """Publish prices that came into the ledger another way."""
         await self._publisher.publish(subject_of(message), encode_message(message), message_id)
+
+
+class ValueSignalOutlet:
+    """An application.value.ports.ValueOutlet, in the same way."""
+
+    def __init__(self, publisher: Publisher, connection: Connection) -> None:
+        self._publisher = publisher
+        self._connection = connection
+
+    async def signal(self, change: ValueChange, position: int) -> None:
+        """Tell what became of a value signal, on `signals.value.<signal>`."""
+        await self._publisher.publish(
+            f"{VALUES}.{change.signal_id}",
+            value_message(change, position),
+            f"value:{position}",
+            {POSITION: str(position)},
+        )
+
+    async def last_signalled(self) -> int:
+        """Give the highest position that was told with a signal, 0 when there is none."""
+        return await _last_position(self._connection, VALUES)
+
+
+async def _last_position(connection: Connection, subject: str) -> int:
+    try:
+        last = await connection.jetstream.get_last_msg(SIGNALS, f"{subject}.>")
+    except NotFoundError:
+        return 0
+    return int((last.headers or {}).get(POSITION, "0"))

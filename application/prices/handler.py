@@ -7,8 +7,7 @@ again, in order, and finds itself known.
 
 import asyncio
 import time
-from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -20,42 +19,22 @@ from application.board_cache import BoardCache
 from application.detection.engine import Engine
 from application.ledger import Ledger
 from application.live.source import Fact
-from application.order import Receipt
 from application.prices import meters
+from application.prices.markets import TAKES_BETS, LiveMarkets, read_fact
 from application.prices.ports import Facts, Inbox, Incoming, KeptPrice, Known, Outlet
+from application.prices.recording import Recording, until_one_ends
 from application.prices.snapshots import Snapshots
 from domain.actors import PRICE_HANDLER
 from domain.board import BoardQuote, MarketDescription
-from domain.commands import ArbitrageChange, RecordArbitrages
-from domain.events import (
-    MarketClosed,
-    MarketResumed,
-    MarketSuspended,
-    OddsSnapshotTaken,
-    ResultDeclared,
-)
+from domain.commands import RecordArbitrages
+from domain.events import OddsSnapshotTaken, ResultDeclared
 from domain.market import Market
 from domain.quotes import LEDGER_FEED, QuoteLine, QuoteMessage, decode_message
-from domain.refusals import InvalidInput, MarketNotFound, Refusal
+from domain.refusals import InvalidInput, Refusal
 
 KEEP_SECONDS: Final = 0.2
 """How long prices gather before they are kept together."""
 EXPIRE_SECONDS: Final = (0.01, 1.0)
-SENT_MAX: Final = 8
-"""How many orders to record arbitrages may be under way; what is found meanwhile goes into one more."""
-TURNS_TO_SEND: Final = 5
-"""Turns of the event loop until the ledger's writer has sent what it was given."""
-FORGET_SECONDS: Final = 2.0
-"""How long a market that the ledger does not have is taken not to be there."""
-UNKNOWN_MAX: Final = 10_000
-OVER_MAX: Final = 5_000
-"""How many markets on the board may be over before the handler begins anew without them."""
-_TAKES_BETS: Final = {
-    MarketSuspended.topic: False,
-    MarketClosed.topic: False,
-    ResultDeclared.topic: False,
-    MarketResumed.topic: True,
-}
 
 
 class PriceHandler:
@@ -82,18 +61,20 @@ class PriceHandler:
         self._board = board
         self._clock = clock
         self._snapshots = Snapshots(max_age)
-        self._markets: dict[UUID, MarketDescription] = {}
-        self._unknown: dict[UUID, float] = {}
-        self._over: set[UUID] = set()
+        self._markets = LiveMarkets(ledger, self._describe)
+        self._recording = Recording(
+            ledger,
+            PRICE_HANDLER,
+            lambda changes: RecordArbitrages(changes=changes),
+            outlet.signal,
+            self._signal_after,
+            meters.signals,
+        )
+        self._note = self._recording.note
         self._handled: list[tuple[Any, UUID]] = []
-        self._changes: list[ArbitrageChange] = []
-        self._sent: deque[tuple[Sequence[ArbitrageChange], asyncio.Future[Receipt]]] = deque()
-        self._found = self._recorded = 0
         self._sequence = 0
-        self._something = asyncio.Event()
         self._handled_some = asyncio.Event()
         self._caught_up = asyncio.Event()
-        self._all_recorded = asyncio.Condition()
 
     async def run(self) -> None:
         """Work until cancelled; raises when a server goes away, and is then to be begun anew.
@@ -101,10 +82,10 @@ class PriceHandler:
         Returns when most of what the board holds is over: whoever begins anew begins with the live markets only.
         """
         start = await self._restore()
-        await _until_one_ends(
+        await until_one_ends(
             self._take(),
             self._follow(start),
-            self._record(),
+            self._recording.run(),
             self._keep(),
             self._expire(),
         )
@@ -117,7 +98,7 @@ class PriceHandler:
         for _, opened in start.opportunities:
             needed.update(leg.market_id for leg in opened.legs)
         for market_id in sorted(needed):
-            await self._describe(market_id)
+            await self._markets.learn(market_id)
         self._engine.restore(
             (_on_board(price) for price in start.prices), dict(start.opportunities), start.sequence
         )
@@ -140,12 +121,11 @@ class PriceHandler:
                 self._note(self._engine.settle(self._sequence))
                 self._caught_up.set()
             for message in batch:
-                began, found = time.perf_counter(), self._found
+                began, found = time.perf_counter(), self._recording.found
                 await self._handle(message)
                 meters.handled_seconds.observe(time.perf_counter() - began)
                 # What was found goes to the ledger first; the rest of the batch is looked at while it is on its way.
-                for _ in range(TURNS_TO_SEND if self._found > found else bool(self._sent)):
-                    await asyncio.sleep(0)
+                await self._recording.let_go_out(found)
             if self._handled:
                 self._handled_some.set()
 
@@ -157,7 +137,7 @@ class PriceHandler:
             await self._reject(message, "malformed", str(error))
             return
         try:
-            market = self._markets.get(quotes.market_id) or await self._find(quotes.market_id)
+            market = await self._markets.find(quotes.market_id)
             if market.fixture_id != quotes.fixture_id:
                 raise InvalidInput(
                     f"market {market.market_id} is not of fixture {quotes.fixture_id}"
@@ -179,32 +159,8 @@ class PriceHandler:
         meters.rejected.add(labels=(kind,))
         await self._inbox.dead_letter(message, f"{kind}: {reason}")
 
-    async def _find(self, market_id: UUID) -> MarketDescription:
-        until = self._unknown.get(market_id)
-        if until is None or until < time.monotonic():
-            if await self._describe(market_id):
-                return self._markets[market_id]
-            if len(self._unknown) >= UNKNOWN_MAX:
-                self._unknown.clear()
-            self._unknown[market_id] = time.monotonic() + FORGET_SECONDS
-        raise MarketNotFound(f"the ledger has no market {market_id}")
-
-    async def _describe(self, market_id: UUID) -> bool:
-        """Learn of a market what the ledger knows now, not what a view shows."""
-        state = await self._ledger.state(market_id)
-        if not isinstance(state, Market):
-            return False
-        assert state.fixture.fixture_id is not None
-        description = MarketDescription(
-            market_id,
-            state.fixture.fixture_id,
-            state.type,
-            state.line,
-            tuple(state.selections),
-        )
-        self._markets[market_id] = description
-        self._engine.describe(description, is_open=state.status == "open")
-        return True
+    def _describe(self, market: Market, description: MarketDescription) -> None:
+        self._engine.describe(description, is_open=market.status == "open")
 
     # ---- what the ledger says meanwhile
 
@@ -215,29 +171,27 @@ class PriceHandler:
             for fact in facts:
                 if fact.topic == OddsSnapshotTaken.topic:
                     await self._pass_on(fact)
-                elif fact.topic in _TAKES_BETS:
+                elif fact.topic in TAKES_BETS:
                     self._note_status(fact)
-            if len(self._over) > max(OVER_MAX, len(self._markets)):
+            if self._markets.are_mostly_over:
                 return
 
     def _note_status(self, fact: Fact) -> None:
-        market_id = msgspec.json.decode(fact.line, type=_Line).stream
-        change = self._engine.reopen if _TAKES_BETS[fact.topic] else self._engine.close
+        market_id = read_fact(fact).stream
+        change = self._engine.reopen if TAKES_BETS[fact.topic] else self._engine.close
         self._note(change(market_id, self._sequence))
-        if fact.topic == ResultDeclared.topic and market_id in self._markets:
-            del self._markets[market_id]
+        if fact.topic == ResultDeclared.topic and self._markets.end(market_id):
             self._snapshots.forget(market_id)
-            self._over.add(market_id)
 
     async def _pass_on(self, fact: Fact) -> None:
         """Bring prices that were posted to the ledger to everyone who reads the price stream."""
-        line = msgspec.json.decode(fact.line, type=_Line)
+        line = read_fact(fact)
         if line.actor == PRICE_HANDLER.user:
             return
         taken = msgspec.json.decode(line.data, type=OddsSnapshotTaken)
         # Whoever quoted the market before it was opened has made it unknown for a while.
-        self._unknown.pop(taken.market_id, None)
-        market = self._markets.get(taken.market_id) or await self._find(taken.market_id)
+        self._markets.ask_again(taken.market_id)
+        market = await self._markets.find(taken.market_id)
         groups: dict[tuple[str, datetime, bool], list[QuoteLine]] = {}
         for quote in taken.quotes:
             odds = None if quote.withdrawn else quote.odds
@@ -267,44 +221,7 @@ class PriceHandler:
             meters.failed.add(self._engine.failed - failed)
             failed = self._engine.failed
 
-    # ---- what was found
-
-    def _note(self, changes: Sequence[ArbitrageChange]) -> None:
-        """Send what was found to the ledger, or let it gather while much is under way."""
-        if changes:
-            self._changes += changes
-            self._found += len(changes)
-            if len(self._sent) < SENT_MAX:
-                self._send()
-
-    def _send(self) -> None:
-        changes, self._changes = tuple(self._changes), []
-        receipt = self._ledger.enqueue(RecordArbitrages(changes=changes), PRICE_HANDLER)
-        self._sent.append((changes, receipt))
-        self._something.set()
-
-    async def _record(self) -> None:
-        """See what was found recorded, in order, and signal it as soon as it is durable."""
-        while True:
-            if not self._sent:
-                self._something.clear()
-                await self._something.wait()
-            changes, durable = self._sent[0]
-            receipt = await durable
-            self._sent.popleft()
-            if self._changes:
-                self._send()
-            recorded = msgspec.json.decode(receipt.answer, type=_Recorded)
-            first = recorded.position - recorded.events + 1
-            if recorded.events == len(changes):
-                for number, change in enumerate(changes):
-                    await self._outlet.signal(change, first + number)
-            else:  # some were known: what the ledger took is what it says
-                await self._signal_after(first - 1)
-            meters.signals.add(recorded.events)
-            async with self._all_recorded:
-                self._recorded += len(changes)
-                self._all_recorded.notify_all()
+    # ---- what is kept
 
     async def _keep(self) -> None:
         """Keep prices in the ledger, several markets' together, and only then let their messages go."""
@@ -313,40 +230,18 @@ class PriceHandler:
             self._handled_some.clear()
             await asyncio.sleep(KEEP_SECONDS)
             handled, self._handled = self._handled, []
-            found = self._found
+            found = self._recording.found
             changed = self._snapshots.take()
             if self._board is not None:
                 await self._board.put(changed.latest)
             # First what these prices did: prices that are kept are not looked at again after a crash.
-            async with self._all_recorded:
-                await self._all_recorded.wait_for(lambda found=found: self._recorded >= found)  # type: ignore[misc]
+            await self._recording.all_recorded(found)
             refused = await changed.record(self._ledger)
             for message, market_id in handled:
                 if market_id in refused:
                     await self._reject(message, "not_kept", refused[market_id])
             await self._inbox.done([each for each, market in handled if market not in refused])
             meters.kept.add(changed.quotes)
-
-
-class _Line(msgspec.Struct):
-    """What the handler reads of a fact's line."""
-
-    stream: UUID
-    actor: str
-    data: msgspec.Raw
-
-
-class _Recorded(msgspec.Struct):
-    """What the ledger answers to RecordArbitrages."""
-
-    detected: int
-    changed: int
-    closed: int
-    position: int
-
-    @property
-    def events(self) -> int:
-        return self.detected + self.changed + self.closed
 
 
 def _on_board(price: KeptPrice) -> BoardQuote:
@@ -359,19 +254,3 @@ def _on_board(price: KeptPrice) -> BoardQuote:
         at=price.at,
         size=price.size,
     )
-
-
-async def _until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
-    """Run all until one ends or fails, then end the others, and raise what the first one raised."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        left = {task for task in tasks if not task.done()}
-        while left:
-            for task in left:
-                task.cancel()
-            # What is being sent may outlive the word: it is said again.
-            _, left = await asyncio.wait(left, timeout=1)
