@@ -15,12 +15,12 @@ from application.football_evaluation import (
     scores_of,
     walk_forward,
 )
-from application.football_forecaster import GoalsSettings
+from application.football_forecaster import GoalsSettings, LeagueForecaster
 from domain.prediction.elo import EloGoals
 from domain.prediction.goals_model import result_chances
 from domain.prediction.goals_table import PlayedMatch
 from domain.prediction.losses import rank_probability_scores
-from domain.refusals import NoMatches
+from domain.refusals import InvalidInput, NoMatches
 from tests.builders import NOW
 from tests.domain.prediction.leagues import league
 
@@ -143,6 +143,39 @@ def test_a_side_that_was_long_away_begins_below_the_others() -> None:
     elo.hear(PlayedMatch("A", "B", 1, 1, NOW - timedelta(days=days)) for days in range(400, 0, -7))
     chances = result_chances(elo.chances([("A", "B"), ("A", "Up")], NOW))
     assert chances[1, 0] > chances[0, 0]
+
+
+def test_after_a_handful_of_matches_elo_names_no_impossible_rates() -> None:
+    elo = EloGoals()
+    for days in (9, 5):
+        elo.hear([PlayedMatch("A", "B", 9, 0, NOW - timedelta(days=days))])
+        elo.hear([PlayedMatch("B", "A", 0, 9, NOW - timedelta(days=days - 1))])
+        chances = result_chances(elo.chances([("A", "B"), ("B", "A"), ("C", "D")], NOW))
+        assert np.isfinite(chances).all()
+        assert chances.sum(1) == pytest.approx(np.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("half_life_days", 0.0), ("half_life_days", float("nan")), ("draws", 0), ("draws", 10**6)],
+)
+def test_settings_that_nothing_is_learned_with_are_refused_by_name(
+    field: str, value: float
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        walk_forward(
+            matches(), SINCE, np.random.default_rng(0), replace(SETTINGS, **{field: value})
+        )
+    assert refused.value.field == field
+
+
+def test_forecasts_go_forward_in_time_and_need_a_past() -> None:
+    league_so_far = LeagueForecaster(matches(), np.random.default_rng(0), SETTINGS)
+    with pytest.raises(NoMatches):
+        league_so_far.goals([("T00", "T01")], NOW - timedelta(days=9000))
+    league_so_far.elo([("T00", "T01")], NOW)
+    with pytest.raises(InvalidInput, match="forward in time"):
+        league_so_far.elo([("T00", "T01")], NOW - timedelta(days=1))
 
 
 # ---- real results
