@@ -103,6 +103,8 @@ async def handle_prices(settings: Settings) -> None:
         finally:
             if not working.done():
                 await cancelled(working)
+            elif not working.cancelled():
+                working.exception()  # asked for: when a stop comes in the same moment, nobody else does
     raise LogUnavailable("another process has taken the lead")
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from application.football_predicting import Asked, known_side, predict, read_goals
 from application.football_training import Active, Learned, Lesson, digest_of, learn, over_by
-from domain.events import Fixture, MarketType
+from domain.events import Estimate, Fixture, MarketType
 from domain.forecast import check_prediction
 from domain.market import Market
 from domain.model import Model, check_trained, model_id_of
@@ -208,7 +208,7 @@ def test_the_same_way_of_learning_is_no_worse_than_itself(learned: Learned) -> N
     assert alone == learned.evaluations[0]
     assert compared.against == model_id_of(learned.trained)
     assert compared.difference is not None
-    assert (compared.difference.mean, compared.difference.high) == (0, 0)
+    assert compared.difference == Estimate(Decimal(0), Decimal(0), Decimal(0))
     assert compared.matches == 45
 
 
