@@ -18,14 +18,14 @@ from domain.prediction.checks import Bools, Floats, Ints
 from domain.prediction.conditional_logit import Contests, pseudo_r2
 from domain.prediction.losses import Interval
 from domain.prediction.racing.orders import HARVILLE, fit_powers, place_chances
-from domain.prediction.racing.race_stack import fit_race_stack, priced
+from domain.prediction.racing.race_stack import RaceStack, fit_race_stack, priced
 from domain.prediction.racing.race_table import RaceTable, race_table, seasons_of
 from domain.prediction.racing.races import Race
 from domain.refusals import NoMatches
 
 HELD_OUT: Final = 2
 RESAMPLES: Final = 2000
-COVERED: Final = 0.55
+COVERED: Final = 0.6
 """The share of earlier seasons' races whose top chance is above the threshold of the covered part."""
 _SEED: Final = 20
 _LEAST: Final = 1e-12
@@ -166,7 +166,7 @@ class _Judged(Struct, frozen=True, eq=False):
         covered = held & (stack.max(1) >= threshold)
         taught = ~held
         powers = fit_powers(stack[early], self.table.present[early], self.table.places[early])
-        final = fit_race_stack(self.table.part(taught), self._part(taught), default, market=True)
+        final = self._fit(taught, default, market=True)
         return RacingEvaluation(
             rows=self._rows(stack, held, covered, rng),
             seasons=self._seasons(
@@ -189,9 +189,19 @@ class _Judged(Struct, frozen=True, eq=False):
         chances = np.zeros(self.table.present.shape)
         for season in np.unique(self.seasons)[1:]:
             past, now = self.seasons < season, self.seasons == season
-            stack = fit_race_stack(self.table.part(past), self._part(past), members, market=market)
+            stack = self._fit(past, members, market=market)
             chances[now] = stack.chances(self.table.part(now), self._part(now))
         return chances
+
+    def _fit(self, chosen: Bools, members: tuple[str, ...], *, market: bool) -> RaceStack:
+        on_market = set(self.said) - set(self.alone)
+        return fit_race_stack(
+            self.table.part(chosen),
+            self._part(chosen),
+            members,
+            market=market,
+            on_market=on_market,
+        )
 
     def _part(self, chosen: Bools) -> dict[str, Floats]:
         return {name: logs[chosen] for name, logs in self.said.items()}
@@ -266,43 +276,25 @@ class _Judged(Struct, frozen=True, eq=False):
         return tuple(rows)
 
     def _ablation(self, chosen: Bools, rng: np.random.Generator) -> tuple[AblationRow, ...]:
-        """Give what each member brings to the market's own stack and to that of all members, and without a market."""
-        everyone = tuple(self.said)
-        rows = []
-        for market, members in ((True, everyone), (False, self.alone)):
-            label = "market" if market else ""
-
-            def name(some: tuple[str, ...], label: str = label) -> str:
-                return " + ".join((*((label,) if label else ()), *some))
-
+        """Give what each member brings to the market's own stack, to that of all members, and to those without odds."""
+        base = self.stacked((), market=True)
+        rows = [self._ablated("market", base, "final odds", self.table.market, chosen, rng)]
+        for market, members, label in (
+            (True, tuple(self.said), "market + "),
+            (False, self.alone, ""),
+        ):
+            every = f"{label}all {len(members)}"
             full = self.stacked(members, market=market)
-            if market:
-                base = self.stacked((), market=True)
-                rows.append(
-                    self._ablated(name(()), base, "final odds", self.table.market, chosen, rng)
-                )
-                for member in members:
-                    one = self.stacked((member,), market=True)
-                    rows.append(self._ablated(name((member,)), one, name(()), base, chosen, rng))
-                rows.append(self._ablated(name(members), full, name(()), base, chosen, rng))
-            else:
-                for member in members:
-                    one = self.stacked((member,), market=False)
-                    rows.append(self._ablated(member, one, "all without odds", full, chosen, rng))
+            than, other = ("market", base) if market else (every, full)
             for member in members:
-                rest = tuple(other for other in members if other != member)
-                if rest:
-                    less = self.stacked(rest, market=market)
-                    rows.append(
-                        self._ablated(
-                            f"{name(members)}, without {member}",
-                            less,
-                            "with it",
-                            full,
-                            chosen,
-                            rng,
-                        )
-                    )
+                one = self.stacked((member,), market=market)
+                rows.append(self._ablated(f"{label}{member}", one, than, other, chosen, rng))
+            if market:
+                rows.append(self._ablated(every, full, than, other, chosen, rng))
+            for member in members if len(members) > 1 else ():
+                rest = tuple(name for name in members if name != member)
+                less = self.stacked(rest, market=market)
+                rows.append(self._ablated(f"{every} but {member}", less, every, full, chosen, rng))
         return tuple(rows)
 
     def _ablated(

@@ -44,9 +44,12 @@ def train_racing(
     tell("stack", 0.85)
     both = known & priced(table)
     alone = tuple(learner.name for learner in learners if not learner.needs_market)
+    on_market = tuple(learner.name for learner in learners if learner.needs_market)
     with_market = without_market = None
     if both.any():
-        with_market = fit_race_stack(table.part(both), _part(said, both), tuple(kinds), market=True)
+        with_market = fit_race_stack(
+            table.part(both), _part(said, both), tuple(kinds), market=True, on_market=on_market
+        )
     if alone:
         without_market = fit_race_stack(table.part(known), _part(said, known), alone, market=False)
     best, counted = (with_market, both) if with_market else (without_market, known)

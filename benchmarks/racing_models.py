@@ -14,6 +14,8 @@ from pathlib import Path
 from adapters.hkjc import read_results
 from adapters.learners.racing import racing_candidates, racing_learners
 from application.racing_evaluation import evaluate_races
+from domain.prediction.racing.form_logit import FormLogitLearner
+from domain.prediction.racing.reading import FROM_ODDS
 from fairbook.evaluate_racing import RESULTS_FILE, racing_text
 
 
@@ -25,6 +27,11 @@ def main() -> int:
     )
     parser.add_argument(
         "--until", type=date.fromisoformat, default=None, help="leave out races from this day on"
+    )
+    parser.add_argument(
+        "--no-past-odds",
+        action="store_true",
+        help="only the logit, without columns that use final odds of earlier days",
     )
     arguments = parser.parse_args()
     path = arguments.data / RESULTS_FILE
@@ -39,10 +46,13 @@ def main() -> int:
         f"{len(races)} races, {len(results.rejected)} rejected, {results.withdrawn} runners withdrawn",
         file=sys.stderr,
     )
+    candidates, default = racing_candidates(), racing_learners()
+    if arguments.no_past_odds:
+        candidates = default = (FormLogitLearner(without=FROM_ODDS),)
     found = evaluate_races(
         races,
-        racing_candidates(),
-        [learner.name for learner in racing_learners()],
+        candidates,
+        [learner.name for learner in default],
         lambda what, share: print(f"{share:4.0%} {what}", file=sys.stderr),
     )
     print(racing_text(found))

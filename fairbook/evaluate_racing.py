@@ -49,7 +49,7 @@ def racing_text(found: RacingEvaluation) -> str:
     ):
         lines += ["", title]
         lines += [
-            f"{row.members:78} {row.pseudo_r2:7.4f}  against {row.than:18} "
+            f"{row.members:36} {row.pseudo_r2:7.4f}  against {row.than:14} "
             f"{row.gain.value:+.4f} [{row.gain.low:+.4f}, {row.gain.high:+.4f}]"
             for row in rows
         ]

@@ -89,7 +89,7 @@ class NetworkLearner(Struct, frozen=True):
         rows = table.features[table.present]
         centre, scale = rows.mean(0), rows.std(0)
         scale = np.where(scale > 0, scale, 1.0)
-        contests, weights = exploded(table, _standardised(table.features, centre, scale))
+        contests, weights, _ = exploded(table, _standardised(table.features, centre, scale))
         assert contests.won is not None
         found = [
             self._fit_one(contests.features, contests.present, contests.won, weights, rng)

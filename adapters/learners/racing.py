@@ -9,20 +9,28 @@ from domain.prediction.racing.form_logit import FormLogitLearner
 
 def racing_learners() -> tuple[Learner, ...]:
     """Give the members of the default model: those that pay in the ablation table (docs/predictions-racing.md)."""
-    return (FormLogitLearner(), NetworkLearner())
+    return (FormLogitLearner(), logit_on_market())
+
+
+def logit_on_market() -> FormLogitLearner:
+    """Give the logit that begins with odds; its ridge was chosen on seasons up to 2021/22."""
+    return FormLogitLearner(
+        name="logit_on_market", needs_market=True, ridge=300.0, place_weights=(1.0, 0.8, 0.6)
+    )
 
 
 def racing_candidates() -> tuple[Learner, ...]:
     """Give every kind of member, those that did not pay included: what the ablation compares."""
     return (
         FormLogitLearner(),
+        logit_on_market(),
         NetworkLearner(),
         BoostedLearner(),
         ForestLearner(),
         BoostedLearner(
             name="boosted_on_market",
             needs_market=True,
-            rounds=40,
+            rounds=60,
             learning_rate=0.025,
         ),
     )

@@ -31,7 +31,7 @@ def test_against_a_poor_market_form_gains_and_the_table_says_by_how_much() -> No
     assert "FINAL odds" in found.note
     names = [row.members for row in found.ablation]
     assert "market + logit" in names
-    assert "market + logit + short, without logit" in names
+    assert "market + all 2 but logit" in names
     assert set(found.weights) == {"market", "logit"}
 
 

@@ -1,10 +1,10 @@
 """Members and market put together: a conditional logit on the logs of their chances (Benter's second step).
 
-It learns from forecasts of races that the members had not seen. Its prior trusts the market: power 1, members 0; without
-a market it trusts the members' mean.
+It learns from forecasts of races that the members had not seen. Its prior trusts the market: power 1, members 0; where
+members begin with the market themselves it trusts their mean, and without a market the mean of all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -41,14 +41,20 @@ def fit_race_stack(
     members: Sequence[str],
     *,
     market: bool,
+    on_market: Collection[str] = (),
     ridge: float = RIDGE,
 ) -> RaceStack:
-    """Learn the weights from what members said, before they were run, of races that were. Raises NoMatches, InvalidInput."""
+    """Learn the weights from what members said, before they were run, of races that were.
+
+    `on_market` names the members that begin with odds. Raises NoMatches, InvalidInput.
+    """
     if not len(table.races):
         raise NoMatches("there are no races that members forecast before they were run")
     features = stack_features(table, utilities, members, market=market)
-    centre = np.zeros(features.shape[-1])
-    centre[: 1 if market else len(members)] = 1.0 if market else 1 / max(len(members), 1)
+    trusted = np.array([*[False] * market, *[name in on_market for name in members]], np.bool_)
+    if not trusted.any():
+        trusted[: 1 if market else len(members)] = True
+    centre = trusted / trusted.sum()
     return RaceStack(
         tuple(members),
         market,
