@@ -16,6 +16,7 @@ from application.football_evaluation import difference_of, outcomes_of, scores_o
 from application.football_forecaster import GoalsSettings, LeagueForecaster
 from domain.events import Estimate, ModelEvaluated, ModelTrained, TrainingData
 from domain.model import PLACES
+from domain.names import likeness
 from domain.prediction.checks import Floats
 from domain.prediction.goals_artefact import goals_from_bytes, goals_to_bytes
 from domain.prediction.goals_fit import fit_goals
@@ -35,6 +36,9 @@ EVALUATED_MATCHES: Final = 380
 """How many of the last matches are forecast walk-forward: about a season."""
 
 EVALUATED_MIN: Final = 10
+ALIKE: Final = Decimal("0.6")
+"""Names that are so like may mean the same side."""
+
 UNSEEN_MIN: Final = 30
 """Fewer matches than these since the active model learned tell nothing about it."""
 
@@ -61,7 +65,9 @@ class Learned(Struct, frozen=True):
 class Lesson(Struct, frozen=True):
     """What to learn from: matches of `scope` out of `source`, as of a moment (the end of the last match by default).
 
-    `coming` are sides of fixtures to come: those that never played are newcomers.
+    `coming` are sides of fixtures to come: those that never played are newcomers, unless their names are like a known
+    side's: that may be the same one spelt otherwise, which nobody should take for a newcomer. `named` are sides that
+    somebody says are newcomers.
     """
 
     scope: str
@@ -70,6 +76,7 @@ class Lesson(Struct, frozen=True):
     code_version: str
     as_of: datetime | None = None
     coming: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
     half_life_days: float = GoalsSettings().half_life_days
     active: Active | None = None
 
@@ -84,7 +91,8 @@ def learn(lesson: Lesson, on_step: Callable[[float], None] | None = None) -> Lea
     settings = GoalsSettings(half_life_days=lesson.half_life_days)
     digest = digest_of(known)
     evaluations = tuple(_evaluations(known, settings, lesson.active, digest, on_step))
-    model = _fitted(known, as_of, lesson.coming, settings, digest)
+    coming = [*new_sides(lesson.coming, known), *lesson.named]
+    model = _fitted(known, as_of, coming, settings, digest)
     content = goals_to_bytes(model)
     return Learned(
         content,
@@ -114,6 +122,16 @@ def over_by(
     if not known:
         raise NoMatches(f"no match was over at {moment.isoformat()}")
     return known, moment
+
+
+def new_sides(coming: Iterable[str], known: Iterable[PlayedMatch]) -> list[str]:
+    """Give those sides whose names are like no side's that has played, or are just its name."""
+    teams = {team for match in known for team in (match.home, match.away)}
+    return [
+        side
+        for side in coming
+        if side in teams or all(likeness(side, team) < ALIKE for team in teams)
+    ]
 
 
 def digest_of(matches: Sequence[PlayedMatch]) -> str:

@@ -52,6 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="football-data.co.uk season files (default: the ledger's own results)",
     )
+    football.add_argument(
+        "--newcomers",
+        nargs="+",
+        default=[],
+        metavar="SIDE",
+        help="sides that come up and have not played in these data: fixtures of others that are unknown are refused",
+    )
     football.add_argument("--half-life", type=float, default=400.0, metavar="DAYS")
     football.add_argument(
         "--as-of",
@@ -111,6 +118,7 @@ async def _football(arguments: argparse.Namespace, settings: Settings) -> int:
             code_version=CODE_VERSION,
             as_of=arguments.as_of,
             coming=() if arguments.data else await _coming(desk, scope, matches),
+            named=tuple(arguments.newcomers),
             half_life_days=arguments.half_life,
             active=await desk.active_artefact("football.goals", scope),
         )

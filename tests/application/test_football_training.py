@@ -9,7 +9,15 @@ import pytest
 from msgspec.structs import replace
 
 from application.football_predicting import Asked, known_side, predict, read_goals
-from application.football_training import Active, Learned, Lesson, digest_of, learn, over_by
+from application.football_training import (
+    Active,
+    Learned,
+    Lesson,
+    digest_of,
+    learn,
+    new_sides,
+    over_by,
+)
 from domain.events import Estimate, Fixture, MarketType
 from domain.forecast import check_prediction
 from domain.market import Market
@@ -195,6 +203,13 @@ def test_a_fixture_that_had_begun_is_not_predicted(learned: Learned) -> None:
 def test_a_coming_side_that_never_played_is_a_newcomer() -> None:
     found = learn(lesson(coming=("Norwich", "Arsenal")))
     assert set(goals_from_bytes(found.content).teams) == {*TEAMS, "Norwich"}
+
+
+def test_a_coming_side_that_may_be_a_known_one_spelt_otherwise_is_no_newcomer() -> None:
+    coming = ("Manchester United", "Manchester Utd FC", "Wolverhampton", "Chelsea", "Luton")
+    assert new_sides(coming, season()) == ["Chelsea", "Luton"]
+    found = learn(lesson(coming=coming, named=("Wolverhampton",)))
+    assert set(goals_from_bytes(found.content).teams) == {*TEAMS, "Luton", "Wolverhampton"}
 
 
 def active(found: Learned) -> Active:
