@@ -137,7 +137,7 @@ class ValueEngine:
         self._set_triggers(index)
         if not self._is_settled:
             return []
-        return self._look(index, sequence, "not_open")
+        return self._look(index, sequence, "not_open", now)
 
     def _set_triggers(self, index: int, columns: Iterable[int] | None = None) -> None:
         first, count = self._rows(index)
@@ -320,7 +320,7 @@ class ValueEngine:
         self._lost.clear()
         changes += self._pass_time(sequence, now)
         for index in range(len(self._markets)):
-            changes += self._look(index, sequence, "price_moved")
+            changes += self._look(index, sequence, "price_moved", now)
         return changes
 
     # ---- how it is found
@@ -337,7 +337,7 @@ class ValueEngine:
         values |= self._is_open[rows, columns]
         if values.any():
             for index in np.unique(self.board.market_of[rows[values]]).tolist():
-                changes += self._look(index, sequence, "price_moved")
+                changes += self._look(index, sequence, "price_moved", now)
         return changes
 
     def _pass_time(self, sequence: int, now: datetime) -> list[ValueChange]:
@@ -357,7 +357,9 @@ class ValueEngine:
         oldest = self.board.next_expiry()
         self._due = min(map(to_microseconds, [*ahead, oldest] if oldest else ahead), default=NEVER)
         return [
-            change for index in sorted(touched) for change in self._look(index, sequence, "expired")
+            change
+            for index in sorted(touched)
+            for change in self._look(index, sequence, "expired", now)
         ]
 
     def _renew(self, sequence: int, now: datetime) -> list[ValueChange]:
@@ -383,11 +385,13 @@ class ValueEngine:
                 changes.append(ValueChange(known_id, told.sequence, signal=told))
         return changes
 
-    def _look(self, index: int, sequence: int, reason: ValueEnd) -> list[ValueChange]:
+    def _look(
+        self, index: int, sequence: int, reason: ValueEnd, now: datetime
+    ) -> list[ValueChange]:
         """Hold all quotes of a market against the model, and tell what differs from what was told."""
         market = self._markets[index]
         first, count = self._rows(index)
-        passing = self._passing(first, count) if market.is_live else []
+        passing = self._passing(first, count, now) if market.is_live else []
         changes = [
             self._end(cell, sequence, self._reason(cell, market, reason))
             for cell in self._in_order(market.open - set(passing))
@@ -402,13 +406,17 @@ class ValueEngine:
                 changes.append(change)
         return changes
 
-    def _passing(self, first: int, count: int) -> list[Cell]:
+    def _passing(self, first: int, count: int, now: datetime) -> list[Cell]:
         used = len(self._commissions)
         odds = self.board.odds[first : first + count, :used]
         half = count // 2
         passes = odds > 0
         passes[:half] &= odds[:half] >= self._trigger[first : first + half, :used]
         passes[half:] &= -odds[half:] >= self._trigger[first + half : first + count, :used]
+        if not self._is_settled:
+            # Nothing expires yet, but what is too old by itself opens nothing.
+            fresh = self.board.at[first : first + count, :used] >= to_microseconds(now) - self._ages
+            passes &= fresh | self._is_open[first : first + count, :used]
         rows, columns = passes.nonzero()
         return self._in_order(zip((rows + first).tolist(), columns.tolist(), strict=True))
 
