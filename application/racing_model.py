@@ -14,7 +14,7 @@ from domain.prediction.conditional_logit import LogitFit
 from domain.prediction.racing.memory import Past
 from domain.prediction.racing.orders import place_chances
 from domain.prediction.racing.race_stack import RaceStack, log_chances, market_logs
-from domain.prediction.racing.race_table import card_table
+from domain.prediction.racing.race_table import RaceTable, card_table
 from domain.prediction.racing.races import Race, check_race
 from domain.prediction.racing.reading import FEATURES
 from domain.refusals import InvalidInput
@@ -99,7 +99,7 @@ class RacingModel(Struct, frozen=True, eq=False):
         table = card_table(self.past, [race])
         said = {name: self.members[name].utilities(table) for name in stack.members}
         win = stack.chances(table, said)[0]
-        drawn = self._versions(stack, race, versions)
+        drawn = self._versions(stack, table, versions)
         return RaceChances(
             race_id=race.race_id,
             with_market=with_market,
@@ -117,15 +117,14 @@ class RacingModel(Struct, frozen=True, eq=False):
             powers=self.powers,
         )
 
-    def _versions(self, stack: RaceStack, race: Race, count: int) -> Floats:
+    def _versions(self, stack: RaceStack, table: RaceTable, count: int) -> Floats:
         """Give chances of winning by equally likely versions of members and weights (versions, runners).
 
         The generator's seed is fixed: the same question has the same answer.
         """
         rng = np.random.default_rng(0)
-        table = card_table(self.past, [race])
         weights = rng.multivariate_normal(stack.fit.coefficients, stack.fit.covariance, count)
-        utilities = np.zeros((count, len(race.runners)))
+        utilities = np.zeros((count, table.present.shape[1]))
         at = 0
         if stack.market:
             utilities += weights[:, :1] * market_logs(table)[0]

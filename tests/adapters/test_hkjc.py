@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.hkjc import HkjcError, Rejected, ResultsFile, parse_results, read_results
+from domain.prediction.racing.race_table import race_table
 from domain.prediction.racing.races import Finish, Going, Race, Runner
 
 DATA = Path(os.environ.get("FAIRBOOK_DATA", Path(__file__).parents[2] / "../shared/data"))
@@ -202,6 +203,11 @@ def test_real_results_are_read_without_a_rejection(tmp_path: Path) -> None:
     assert runners + found.withdrawn == LINES_READ - 1
     assert len(found.races) > 300
     assert all(race.won().sum() == 1 for race in found.races)
+    # Of real races, too, those to come change nothing of what was known before.
+    half = [race for race in found.races if race.day < found.races[150].day]
+    known, _ = race_table(half)
+    later, _ = race_table(found.races)
+    assert (later.features[: len(half), : known.present.shape[1]] == known.features).all()
 
 
 def test_a_missing_header_names_the_file(tmp_path: Path) -> None:
