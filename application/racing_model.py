@@ -11,6 +11,7 @@ from msgspec import Struct
 from application.racing_members import Learner, Member
 from domain.prediction.checks import Floats
 from domain.prediction.conditional_logit import LogitFit
+from domain.prediction.racing.joint import check_joint
 from domain.prediction.racing.memory import Past
 from domain.prediction.racing.orders import place_chances
 from domain.prediction.racing.race_stack import RaceStack, log_chances, market_logs
@@ -196,6 +197,7 @@ def racing_from_bytes(content: bytes, learners: Mapping[str, Learner]) -> Racing
         raise InvalidInput(f"this is no racing model: {error}", field="artefact") from error
     if found.features != FEATURES:
         raise InvalidInput("the model knows other features: train it again", field="artefact")
+    check_joint(found.past.joint)
     unknown = sorted(set(found.members) - set(learners))
     if unknown:
         raise InvalidInput(f"no such members: {', '.join(unknown)}", field="artefact")

@@ -21,6 +21,7 @@ from domain.prediction.racing.memory import Joint
 from domain.prediction.racing.places import course_of, track_of
 from domain.prediction.racing.races import Race, Runner
 from domain.prediction.racing.shown import POUND, USUAL_WEIGHT, Shown, market_of
+from domain.refusals import InvalidInput
 
 KINDS: Final = ("horse", "jockey", "trainer", "track", "draw")
 _WORST: Final = -1.5
@@ -75,18 +76,34 @@ def known(joint: Joint, race: Race, runner: Runner) -> tuple[float, ...]:
     return (*effects, _at(joint.effects.get("evidence"), positions["horse"]))
 
 
+def check_joint(joint: Joint) -> None:
+    """Refuse (field `artefact`) a memory whose arrays do not fit each other or hold no numbers."""
+    lengths = {
+        len(column) // (_FLOAT if name in _DOUBLES else _INT).itemsize
+        for name, column in joint.columns.items()
+    }
+    fits = len(lengths) < 2 and set(joint.columns) <= {"day", "race", *_DOUBLES, *KINDS}  # noqa: PLR2004
+    sizes = {kind: len(names) for kind, names in joint.names.items()}
+    for name, written in joint.effects.items():
+        kind = "horse" if name == "evidence" else name.rpartition(" ")[2]
+        fits = fits and len(written) == _FLOAT.itemsize * sizes.get(kind, -1)
+        fits = fits and bool(np.isfinite(np.frombuffer(written, _FLOAT)).all())
+    if not fits:
+        raise InvalidInput("the memory's arrays do not fit each other", field="artefact")
+
+
 def learn(joint: Joint, day: int, races: Sequence[Shown]) -> None:
     """Remember a day's races and solve again."""
     _append(joint, day, races)
     days = _read(joint.columns, "day", _INT)
-    if not len(days):
-        return
     kept = days >= day - _REMEMBERED_DAYS
     if not kept.all():
         for name, column in joint.columns.items():
             dtype = _FLOAT if name in _DOUBLES else _INT
             joint.columns[name] = np.frombuffer(column, dtype)[kept].tobytes()
         days = days[kept]
+    if not len(days):
+        return
     races_at = _read(joint.columns, "race", _INT).astype(np.int64)
     races_at = races_at - races_at[0]
     positions = {kind: _read(joint.columns, kind, _INT).astype(np.int64) for kind in KINDS}

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from domain.prediction.racing.joint import COLUMNS, known
+from domain.prediction.racing.joint import COLUMNS, check_joint, known
 from domain.prediction.racing.memory import Joint
 from domain.prediction.racing.race_table import race_table
 from domain.prediction.racing.races import Finish, Going, Race, Runner
+from domain.refusals import InvalidInput
 from tests.racing_maker import card_of, make_races
 
 
@@ -131,3 +132,34 @@ def test_races_without_times_teach_nothing_and_break_nothing() -> None:
     assert np.isfinite(table.features).all()
     assert past.joint.columns["day"] == b""
     card_of(race)
+
+
+def test_a_memory_whose_arrays_do_not_fit_is_refused() -> None:
+    _, past = race_table(make_races(seasons=1, days=2))
+    joint = past.joint
+    check_joint(joint)
+    check_joint(Joint())
+    for broken in (
+        replace(joint, columns={**joint.columns, "margin": joint.columns["margin"][:-8]}),
+        replace(joint, effects={**joint.effects, "evidence": b""}),
+        replace(joint, effects={**joint.effects, "long dog": b""}),
+        replace(
+            joint, effects={**joint.effects, "evidence": b"\xff" * len(joint.effects["evidence"])}
+        ),
+    ):
+        with pytest.raises(InvalidInput) as refused:
+            check_joint(broken)
+        assert refused.value.field == "artefact"
+
+
+def test_after_a_pause_of_years_untimed_races_find_nothing_to_remember() -> None:
+    first = race_of(date(2015, 9, 1), {"a": 60.0, "b": 61.0})
+    untimed = replace(
+        race_of(date(2021, 9, 1), {"a": 60.0, "b": 61.0}),
+        runners=tuple(
+            replace(runner, finish=Finish(at + 1)) for at, runner in enumerate(first.runners)
+        ),
+    )
+    _, past = race_table([first, untimed])
+    check_joint(past.joint)
+    assert past.joint.columns["day"] == b""
