@@ -1,4 +1,4 @@
-"""How long fits of the goals model take: a process of its own, so that its threads are those that it is told to use.
+"""How long fits of the goals model take, in processor time: a process of its own, with the threads that it is told to use.
 
 `python -m fairbook.fit_times --rounds 15 FILE…` prints JSON: seconds of each fit, and of one whole posterior.
 """
@@ -27,7 +27,7 @@ SEED: Final = 20
 
 
 class FitTimes(Struct, frozen=True):
-    """Seconds of maximum-a-posteriori fits, and of the whole posterior (4 × 1,000 draws); None when it was not asked for."""
+    """Processor seconds of maximum-a-posteriori fits, and of the whole posterior (4 × 1,000 draws); None when it was not asked for."""
 
     matches: int
     fits: tuple[float, ...]
@@ -59,15 +59,15 @@ def measure(files: list[Path], rounds: int, *, posterior: bool) -> FitTimes:
     if not posterior:
         return FitTimes(len(played), tuple(seconds), None)
     _, table, fit = _timed(played)
-    began = time.perf_counter()
+    began = time.process_time()
     sample_goals(table, fit, np.random.default_rng(SEED), draws=DRAWS, chains=CHAINS)
-    return FitTimes(len(played), tuple(seconds), time.perf_counter() - began)
+    return FitTimes(len(played), tuple(seconds), time.process_time() - began)
 
 
 def _timed(played: Sequence[PlayedMatch]) -> tuple[float, GoalsTable, GoalsFit]:
     settings = GoalsSettings()
     as_of = played[-1].played_at + FINISHED_AFTER
-    began = time.perf_counter()
+    began = time.process_time()
     table = GoalsTable.of(
         played,
         as_of,
@@ -75,7 +75,7 @@ def _timed(played: Sequence[PlayedMatch]) -> tuple[float, GoalsTable, GoalsFit]:
         newcomers=newcomers_of(played, as_of),
     )
     fit = fit_goals(table, settings.prior)
-    return time.perf_counter() - began, table, fit
+    return time.process_time() - began, table, fit
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ class Target(Struct, frozen=True):
 
 
 class FootballTimes(Struct, frozen=True):
-    """Seconds of fits of one league's matches on one core: medians, ours and the peer's in the same run (None without it)."""
+    """Processor seconds of fits of one league's matches on one core: medians, ours and the peer's in the same run (None without it)."""
 
     matches: int
     median: float
@@ -115,7 +115,7 @@ def speed_targets(times: FootballTimes | None) -> tuple[Target, ...]:
             f"fit of {times.matches:,} matches, one core",
             f"{PEER}, same run: {peer * 1000:.0f} ms" if peer else f"{PEER}: not measured",
             "at least as fast",
-            f"{times.median * 1000:.0f} ms (medians)",
+            f"{times.median * 1000:.0f} ms (medians of processor time)",
             times.median <= peer if peer else None,
         ),
         Target(

@@ -18,7 +18,10 @@ from domain.refusals import FitFailed, InvalidInput
 _STEPS_MAX: Final = 100
 _HALVINGS_MAX: Final = 40
 _CLOSE: Final = 1e-10  # of the squared Newton decrement: about the gain still to be had
+_NEAR: Final = 1e-4  # between the rounds, whose deviations move the mode by more
 _ROUNDS_MAX: Final = 60
+_MOVED: Final = 1e-6
+_FACTOR_MAX: Final = 0.9
 _STILL: Final = 0.002  # a relative change of the deviations that changes no price
 _RIDGE: Final = 1e-6
 
@@ -70,22 +73,41 @@ def fit_goals(
             raise FitFailed(f"{', '.join(silent)} has not played: only pooling says anything of it")
     vector = _beginning(table, start)
     if not prior.pooled:
-        return _newton(table, pooling, vector, Scales(np.inf, np.inf))
+        return _ascend(table, pooling, vector, Scales(np.inf, np.inf)).fit(table)
     scales = (
         start.scales
         if start
         else Scales(np.exp(prior.log_quality.mean), np.exp(prior.log_style.mean))
     )
-    fit = _newton(table, pooling, vector, scales)
+    top = _ascend(table, pooling, vector, scales, _NEAR)
+    before: tuple[Floats, Floats] | None = None
     for _ in range(_ROUNDS_MAX):
-        scales = _better_scales(pooling, fit)
-        still = max(
-            abs(scales.quality / fit.scales.quality - 1), abs(scales.style / fit.scales.style - 1)
-        )
-        fit = _newton(table, pooling, fit.mode, scales)
+        at, better = _logs(top.scales), _logs(_better_scales(pooling, top))
+        still = abs(better - at).max()
         if still < _STILL:
-            return fit
+            return _ascend(table, pooling, top.vector, _scales(better)).fit(table)
+        top = _ascend(table, pooling, top.vector, _scales(_ahead(at, better, before)), _NEAR)
+        before = at, better
     raise FitFailed("the deviations between the sides do not settle")
+
+
+def _ahead(at: Floats, better: Floats, before: tuple[Floats, Floats] | None) -> Floats:
+    """Go on as the last two rounds went: each alone goes only part of a way whose rest shrinks by a factor (Aitken)."""
+    if before is None:
+        return better
+    moved = at - before[0]
+    factor = np.where(abs(moved) > _MOVED, (better - before[1]) / np.where(moved, moved, 1.0), 0.0)
+    found: Floats = at + (better - at) / (1 - np.clip(factor, 0.0, _FACTOR_MAX))
+    return np.clip(found, better - 1, better + 1)
+
+
+def _logs(scales: Scales) -> Floats:
+    return np.log([scales.quality, scales.style])
+
+
+def _scales(logs: Floats) -> Scales:
+    quality, style = np.exp(logs).tolist()
+    return Scales(quality, style)
 
 
 def _beginning(table: GoalsTable, start: GoalsFit | None) -> Floats:
@@ -99,7 +121,32 @@ def _beginning(table: GoalsTable, start: GoalsFit | None) -> Floats:
     return vector
 
 
-def _newton(table: GoalsTable, pooling: Pooling, vector: Floats, scales: Scales) -> GoalsFit:
+class _Top(Struct, frozen=True, eq=False):
+    """Where the log posterior is highest for given deviations, and the factor of its curvature there."""
+
+    vector: Floats
+    factor: Floats
+    scales: Scales
+    value: float
+    steps: int
+
+    @property
+    def spread(self) -> Floats:
+        """A factor of the covariance."""
+        found: Floats = np.linalg.inv(self.factor).T.astype(np.float64)
+        return found
+
+    def fit(self, table: GoalsTable) -> GoalsFit:
+        """Give the normal distribution around it."""
+        spread = self.spread
+        mean = self.vector + spread @ (spread.T @ skew(table, self.vector, spread))
+        return GoalsFit(self.vector, mean, spread, self.scales, self.value, self.steps)
+
+
+def _ascend(
+    table: GoalsTable, pooling: Pooling, vector: Floats, scales: Scales, close: float = _CLOSE
+) -> _Top:
+    """Climb by Newton until no more than `close` is to be gained."""
     precisions = pooling.precisions(scales)
     curvature = -pooling.hessian(precisions)
 
@@ -113,10 +160,8 @@ def _newton(table: GoalsTable, pooling: Pooling, vector: Floats, scales: Scales)
         factor = _factor(curvature - likelihood_hessian(table, vector))
         move = np.linalg.solve(factor.T, np.linalg.solve(factor, gradient))
         gain = float(gradient @ move)
-        if gain < _CLOSE:
-            spread = np.linalg.inv(factor).T.astype(np.float64)
-            mean = vector + spread @ (spread.T @ skew(table, vector, spread))
-            return GoalsFit(vector, mean, spread, scales, value, step)
+        if gain < close:
+            return _Top(vector, factor, scales, value, step)
         for halving in range(_HALVINGS_MAX):
             tried = vector + move * 0.5**halving
             found, slope = density(tried)
@@ -141,11 +186,11 @@ def _factor(curvature: Floats) -> Floats:
     raise FitFailed("the log posterior has no finite curvature")
 
 
-def _better_scales(pooling: Pooling, fit: GoalsFit) -> Scales:
+def _better_scales(pooling: Pooling, top: _Top) -> Scales:
     """Give the deviations that are likeliest by what is known of the sides: each one's mean and its variance."""
     teams = pooling.teams
-    means = pooling.residuals(fit.mode)[SHARED:]
-    variances = ((pooling.matrix[SHARED:] @ fit.spread) ** 2).sum(1)
+    means = pooling.residuals(top.vector)[SHARED:]
+    variances = ((pooling.matrix[SHARED:] @ top.spread) ** 2).sum(1)
     squares = means**2 + variances
     return Scales(
         quality=_likeliest(float(squares[:teams].sum()), teams, pooling.prior.log_quality),

@@ -22,6 +22,7 @@ ACCEPTANCE_AIM: Final = 0.8
 _FIRST_STEP: Final = 0.3
 _PATH_MIN, _PATH_MAX = 1.0, 2.2
 """How far a path goes, in deviations: about a quarter turn, where a round density forgets where it began."""
+_SHORTEST: Final = 0.5
 _STEPS_MAX: Final = 64
 _HALVES: Final = 4
 
@@ -55,7 +56,8 @@ def sample(
     kept = np.empty((draws, *start.shape))
     accepted = 0.0
     for turn in range(-warm_up, draws):
-        length = step.tuned if turn >= 0 else step.now
+        # A step that varies frees a chain from a narrow place that one step alone would be too long for (Neal 2011).
+        length = (step.tuned if turn >= 0 else step.now) * rng.uniform(_SHORTEST, 1.0)
         momenta = rng.standard_normal(points.shape)
         path = rng.uniform(_PATH_MIN, _PATH_MAX)
         steps = min(_STEPS_MAX, max(1, round(path / length)))
