@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import msgspec
@@ -27,6 +27,9 @@ from fairbook.model_desk import CODE_VERSION, ModelDesk, model_desk
 from fairbook.progress import share_bar
 from fairbook.settings import Settings
 from read_models import results
+
+if TYPE_CHECKING:
+    from domain.prediction.racing.races import Race
 
 DONE, NOT_ACTIVATED, FAILED = 0, 1, 2
 RACING_SCOPE: Final = "HK"
@@ -166,7 +169,7 @@ def learn_races(file: Path, show: Callable[[str, float], None]) -> tuple[bytes, 
     from adapters.hkjc import HkjcError, read_results
     from adapters.learners.lightgbm_library import LearnerMissingError
     from adapters.learners.racing import racing_learners
-    from application.racing_model import KIND, racing_to_bytes
+    from application.racing_model import racing_to_bytes
     from application.racing_training import train_racing
 
     try:
@@ -175,23 +178,30 @@ def learn_races(file: Path, show: Callable[[str, float], None]) -> tuple[bytes, 
         content = racing_to_bytes(train_racing(races, learners, show))
     except (HkjcError, LearnerMissingError) as error:
         raise OSError(str(error)) from error
+    return content, described(content, file.name, races, [each.name for each in learners])
+
+
+def described(
+    content: bytes, source: str, races: Sequence["Race"], members: Sequence[str]
+) -> ModelTrained:
+    """Say what a racing model has learned from."""
     days = [race.day for race in races]
     digest = hashlib.sha256(b"".join(msgspec.msgpack.encode(race) for race in races)).hexdigest()
-    return content, ModelTrained(
-        kind=KIND,
+    return ModelTrained(
+        kind="racing.logit",
         scope=RACING_SCOPE,
         artefact=hashlib.sha256(content).hexdigest(),
         artefact_bytes=len(content),
         code_version=CODE_VERSION,
         data=TrainingData(
-            file.name[:SOURCE_MAX],
+            source[:SOURCE_MAX],
             len(races),
             datetime.combine(min(days), datetime.min.time(), UTC),
             # The last day's races are over when the next day begins.
             datetime.combine(max(days) + timedelta(days=1), datetime.min.time(), UTC),
             digest,
         ),
-        parameters={"members": " ".join(learner.name for learner in learners)},
+        parameters={"members": " ".join(members)[:SOURCE_MAX]},
         metrics={},
     )
 

@@ -2,19 +2,29 @@
 
 import asyncio
 import dataclasses
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from adapters.football_data_columns import COMPETITIONS
+from application.racing_model import racing_to_bytes
+from application.racing_training import train_racing
+from domain.commands import FixtureBody, OpenMarket, SelectionBody
 from domain.events import ModelActivated, ModelEvaluated, ModelTrained, PredictionMade
+from domain.prediction.racing.form_logit import FormLogitLearner
+from domain.prediction.racing.races import Race
 from fairbook.cli import main
-from fairbook.train import competition_of
+from fairbook.model_desk import model_desk
+from fairbook.settings import Settings
+from fairbook.train import competition_of, described
 from tests.application.desk import Desk, Log, a_desk, read_log
-from tests.builders import an_id
+from tests.builders import OPERATOR, an_id
 from tests.fairbook.leagues import BEGIN, COMPETITION, a_season, open_match, play
+from tests.racing_maker import card_of, make_races
 from tests.read_models.business import follow
 
 HEADER = "Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR"
@@ -165,6 +175,69 @@ def test_an_artefact_that_was_touched_is_refused_by_name(office: Office, tmp_pat
     status, said = office.run("predict", "football", "--all", "--model", str(model_id))
     assert status == 2
     assert artefact.name in said
+
+
+async def race_market(url: str, race: Race) -> UUID:
+    """Open a WIN market on a race, half a day before it."""
+    async with a_desk(url) as desk:
+        command = OpenMarket(
+            fixture=FixtureBody(
+                fixture_id=an_id("race"),
+                sport="racing",
+                competition="HK",
+                name=race.race_id,
+                starts_at=datetime.combine(race.day, datetime.min.time(), UTC)
+                + timedelta(hours=12),
+            ),
+            type="WIN",
+            selections=[
+                SelectionBody(selection_id=str(each.number), name=each.horse.upper())
+                for each in race.runners
+            ],
+            pricing="external",
+        )
+        return UUID((await desk.ask(command, OPERATOR))["market_id"])
+
+
+def test_a_race_is_predicted_from_its_card_and_kept_when_its_odds_have_a_time(
+    office: Office, tmp_path: Path
+) -> None:
+    races = make_races(seasons=3, races_a_day=2)
+    race = card_of(races[-1])
+    content = racing_to_bytes(train_racing(races[:-2], (FormLogitLearner(),)))
+    trained = described(content, "races.csv", races[:-2], ("form",))
+
+    async def register() -> UUID:
+        async with model_desk(Settings.from_environment()) as desk:
+            model_id = await desk.keep(content, trained, ())
+            await desk.activate(model_id)
+            return model_id
+
+    model_id = asyncio.run(register())
+    market_id = asyncio.run(race_market(office.url, race))
+    card = tmp_path / "card.json"
+    words = ("predict", "racing", "--card", str(card), "--market", str(market_id))
+
+    def predict(odds_at: datetime | None, *more: str) -> tuple[int, str]:
+        card.write_bytes(msgspec.json.encode(replace(race, odds_at=odds_at)))
+        return office.run(*words, *more)
+
+    status, said = predict(None)
+    assert status == 2
+    assert "odds_at" in said, "final odds are known to nobody before the start"
+    status, said = predict(None, "--without-odds")
+    assert status == 0, said
+    at = datetime.combine(race.day, datetime.min.time(), UTC) + timedelta(hours=11)
+    status, said = predict(at)
+    assert status == 0, said
+    assert race.runners[0].horse in said
+    assert predict(at + timedelta(hours=2))[0] == 2, "those odds were of after the start"
+    made = [recorded.event for recorded in office.log.of(PredictionMade)]
+    assert [event.as_of for event in made if isinstance(event, PredictionMade)] == [
+        trained.data.until,
+        at,
+    ]
+    assert all(isinstance(e, PredictionMade) and e.model_id == model_id for e in made)
 
 
 def test_a_code_stands_for_a_competition() -> None:
