@@ -14,6 +14,7 @@ from benchmarks.report import RESULTS, Finding, Report, print_table, run, say
 NAMES: Final = (
     "place_bets",
     "odds",
+    "value",
     "settlement",
     "rebuild",
     "history",

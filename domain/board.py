@@ -8,7 +8,6 @@ microseconds since 1970 UTC, and its size in thousandths of the bookmaker's mone
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
-from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -236,8 +235,6 @@ class Board:
             if quote.odds is None:
                 cells.append((row, 0, NOT_TOLD))
             else:
-                if not quote.odds.is_finite():
-                    check_odds(quote.odds, "quotes.odds")
                 cells.append((row, _thousandths(quote.odds), _size(quote.size)))
         return Lines(index, self.column(message.bookmaker), to_microseconds(message.at), cells)
 
@@ -406,9 +403,13 @@ class Board:
         )
 
 
-@lru_cache(16_384)
 def _thousandths(odds: Decimal) -> int:
-    """Check odds, and give them in thousandths; the same few prices come over and over."""
+    """Check odds, and give them in thousandths. The rule is `check_odds`; most prices pass a quicker look."""
+    if odds.is_finite() and 1 < odds <= MAX_ODDS:
+        scaled = odds * _THOUSAND
+        whole = int(scaled)
+        if whole == scaled:
+            return whole
     check_odds(odds, "quotes.odds")
     return int(odds * _THOUSAND)
 

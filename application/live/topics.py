@@ -68,4 +68,4 @@ def where_to_read(topic: str) -> str:
         return "/v1/markets"
     if is_prices(topic):
         return f"/v1/markets/{topic.removeprefix(MARKET)}/odds"
-    return {"settlements": "/v1/markets"}.get(topic, f"/v1/{topic}")
+    return {"settlements": "/v1/markets", "value": "/v1/value-signals"}.get(topic, f"/v1/{topic}")
