@@ -144,8 +144,9 @@ def _with_intervals(
     win: Floats, drawn: Floats, places: int, powers: tuple[float, float]
 ) -> list[Chance]:
     means = place_chances(win, places, powers)
-    versions = np.array([place_chances(one, places, powers) for one in drawn])
-    low, high = np.quantile(versions, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    low, high = np.quantile(
+        place_chances(drawn, places, powers), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0
+    )
     return [
         Chance(float(mean), float(min(at, mean)), float(max(to, mean)))
         for mean, at, to in zip(means, low, high, strict=True)

@@ -25,12 +25,13 @@ def racing_candidates() -> tuple[Learner, ...]:
         FormLogitLearner(),
         logit_on_market(),
         NetworkLearner(),
-        BoostedLearner(),
-        ForestLearner(),
+        BoostedLearner(boosters=2),
+        ForestLearner(forests=2),
         BoostedLearner(
             name="boosted_on_market",
             needs_market=True,
             rounds=60,
+            boosters=2,
             learning_rate=0.025,
         ),
     )

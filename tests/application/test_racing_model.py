@@ -13,7 +13,7 @@ from domain.prediction.racing.races import Race
 from domain.refusals import InvalidInput, NoMatches
 from tests.racing_maker import card_of, make_races
 
-RACES = make_races(seasons=4, races_a_day=4)
+RACES = make_races(seasons=4, days=9, races_a_day=4)
 LEARNERS = (FormLogitLearner(),)
 READERS = {learner.name: learner for learner in LEARNERS}
 
@@ -68,8 +68,14 @@ def test_the_order_of_runners_changes_nothing(model: RacingModel) -> None:
 def test_shorter_odds_raise_a_chance_and_without_the_market_they_do_not_count(
     model: RacingModel,
 ) -> None:
-    shorter = replace(CARD, runners=(replace(CARD.runners[0], odds=1.2), *CARD.runners[1:]))
-    assert model.chances(shorter).runners[0].win.mean > model.chances(CARD).runners[0].win.mean
+    outsider = max(range(len(CARD.runners)), key=lambda at: CARD.runners[at].odds or 0)
+    runners = tuple(
+        replace(runner, odds=1.2) if at == outsider else runner
+        for at, runner in enumerate(CARD.runners)
+    )
+    shorter = replace(CARD, runners=runners)
+    before, after = (model.chances(card).win()[outsider] for card in (CARD, shorter))
+    assert after > before
     alone = model.chances(CARD, with_market=False)
     assert not alone.with_market
     assert model.chances(shorter, with_market=False) == alone

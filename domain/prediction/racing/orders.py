@@ -23,49 +23,51 @@ _LEAST: Final = 1e-12
 
 
 def trifecta_chances(win: ArrayLike, powers: tuple[float, float] = HARVILLE) -> Floats:
-    """Give the chance of each order of the first three (runners, runners, runners): first, second, third.
+    """Give the chance of each order of the first three (…, runners, runners, runners): first, second, third.
 
-    `win` (runners,) sums to 1, three runners or more; `powers` are those of second and third place. Source: the module.
+    `win` (…, runners) sums to 1, three runners or more; `powers` are those of second and third place. Source: the module.
     """
     chances = _win(win, PLACES)
     first_two = exacta_chances(chances, powers)
     third = _powered(chances, powers[1])
-    left = 1 - third[:, None] - third[None, :]
-    count = len(chances)
-    orders: Floats = first_two[..., None] * third / np.where(left > _LEAST, left, 1)[..., None]
-    same = np.eye(count, dtype=np.bool_)
-    orders[same[:, None, :] | same[None, :, :] | same[:, :, None]] = 0
+    left = 1 - third[..., :, None] - third[..., None, :]
+    orders: Floats = (first_two / np.where(left > _LEAST, left, 1))[..., None] * third[
+        ..., None, None, :
+    ]
+    same = np.eye(chances.shape[-1], dtype=np.bool_)
+    orders = np.where(same[:, None, :] | same[None, :, :] | same[:, :, None], 0.0, orders)
     # Rounding only: every pair of leaders has its share of thirds.
     return _shared_out(orders, first_two)
 
 
 def exacta_chances(win: ArrayLike, powers: tuple[float, float] = HARVILLE) -> Floats:
-    """Give the chance of each order of the first two (runners, runners): first, second; a quinella is both orders."""
+    """Give the chance of each order of the first two (…, runners, runners): first, second; a quinella is both orders."""
     chances = _win(win, 2)
     second = _powered(chances, powers[0])
-    orders: Floats = chances[:, None] * second / np.maximum(1 - second, _LEAST)[:, None]
-    np.fill_diagonal(orders, 0)
+    orders = (chances / np.maximum(1 - second, _LEAST))[..., :, None] * second[..., None, :]
+    orders = np.where(np.eye(chances.shape[-1], dtype=np.bool_), 0.0, orders)
     return _shared_out(orders, chances)
 
 
 def quinella_chances(win: ArrayLike, powers: tuple[float, float] = HARVILLE) -> Floats:
-    """Give the chance that two are the first two in any order (runners, runners), symmetric, its diagonal 0."""
+    """Give the chance that two are the first two in any order (…, runners, runners), symmetric, its diagonal 0."""
     orders = exacta_chances(win, powers)
-    return orders + orders.T
+    both: Floats = orders + orders.swapaxes(-1, -2)
+    return both
 
 
 def place_chances(win: ArrayLike, places: int, powers: tuple[float, float] = HARVILLE) -> Floats:
-    """Give each runner's chance to be among the first `places`, 1 to 3 (runners,); they sum to `places`."""
+    """Give each runner's chance to be among the first `places`, 1 to 3 (…, runners); they sum to `places`."""
     if places not in {1, 2, 3}:
         raise InvalidInput("places are 1, 2 or 3", field="places")
     chances = _win(win, 2)
-    if places >= len(chances):
-        return np.ones(len(chances))
+    if places >= chances.shape[-1]:
+        return np.ones(chances.shape)
     placed = chances.copy()
     if places > 1:
-        placed += exacta_chances(chances, powers).sum(0)
+        placed += exacta_chances(chances, powers).sum(-2)
     if places == PLACES:
-        placed += trifecta_chances(chances, powers).sum((0, 1))
+        placed += trifecta_chances(chances, powers).sum((-3, -2))
     return placed
 
 
@@ -93,8 +95,8 @@ def fit_powers(win: ArrayLike, present: Bools, places: ArrayLike) -> tuple[float
 
 
 def _win(win: ArrayLike, least: int) -> Floats:
-    chances = to_probabilities(win, "win", dimensions=1)
-    if len(chances) < least:
+    chances = to_probabilities(win, "win")
+    if chances.shape[-1] < least:
         raise InvalidInput(f"{least} places need {least} runners or more", field="win")
     return chances
 
@@ -102,7 +104,7 @@ def _win(win: ArrayLike, least: int) -> Floats:
 def _powered(chances: Floats, power: float) -> Floats:
     check_number(power, "powers", 0.05, 3)
     raised = np.where(chances > 0, np.maximum(chances, _LEAST) ** power, 0.0)
-    scaled: Floats = raised / raised.sum()
+    scaled: Floats = raised / raised.sum(-1, keepdims=True)
     return scaled
 
 

@@ -117,7 +117,7 @@ def test_members_are_written_without_anything_that_runs_when_read(
 
 @needs_lightgbm
 def test_a_model_of_every_kind_goes_through_bytes_and_back() -> None:
-    races = make_races(seasons=3, days=10)
+    races = make_races(seasons=3, days=7)
     model = train_racing(races[:-4], tuple(KINDS.values()))
     content = racing_to_bytes(model)
     read = racing_from_bytes(content, racing_readers())

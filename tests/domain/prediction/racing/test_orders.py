@@ -81,6 +81,14 @@ def test_the_order_of_runners_changes_nothing(
         )
 
 
+def test_several_races_at_once_are_each_as_alone() -> None:
+    races = np.array([WIN, WIN[::-1], [0.25] * 4])
+    for places in (1, 2, 3):
+        each = [place_chances(win, places, STERN) for win in races]
+        np.testing.assert_allclose(place_chances(races, places, STERN), each)
+    np.testing.assert_allclose(trifecta_chances(races)[1], trifecta_chances(WIN[::-1]))
+
+
 def test_powers_below_1_make_favourites_less_sure_to_be_placed() -> None:
     assert place_chances(WIN, 3, HENERY)[0] < place_chances(WIN, 3)[0]
     assert place_chances(WIN, 3, HENERY)[3] > place_chances(WIN, 3)[3]
@@ -112,7 +120,7 @@ def test_a_sure_winner_leaves_the_rest_to_the_others() -> None:
 
 
 @pytest.mark.parametrize(
-    "win", [[0.5, 0.6], [1.0], [0.5, float("nan")], [-0.1, 1.1], [[0.5, 0.5]], ["a", "b"]]
+    "win", [[0.5, 0.6], [1.0], [0.5, float("nan")], [-0.1, 1.1], [[0.5, 0.6]], ["a", "b"]]
 )
 def test_what_is_no_chance_is_refused_by_name(win: list[float]) -> None:
     with pytest.raises(InvalidInput) as refused:
