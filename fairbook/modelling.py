@@ -5,6 +5,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -25,8 +26,11 @@ from read_models import models, results
 
 STANDBY_SECONDS: Final = 1.0
 NEWS_SECONDS: Final = 5.0
-VIEWS_SECONDS: Final = 0.5
-"""The views show what rang a moment later, and one look serves all that rings meanwhile."""
+VIEWS_SECONDS: Final = 0.1
+"""The views show what rang a moment later."""
+
+REST_SECONDS: Final = 1.0
+"""From one look to the next: one serves all that rings meanwhile, and a busy ledger rings all the time."""
 
 NICENESS: Final = 10
 
@@ -158,6 +162,8 @@ async def handle_models(settings: Settings) -> None:
 async def _news(lead: Leadership, bell: LedgerBell) -> AsyncIterator[None]:
     """Give a turn whenever there may be more to do, while this process leads."""
     while await lead.held():
+        looked_at = time.monotonic()
         yield
         await bell.wait(NEWS_SECONDS)
-        await asyncio.sleep(VIEWS_SECONDS)
+        rested = time.monotonic() - looked_at
+        await asyncio.sleep(max(VIEWS_SECONDS, REST_SECONDS - rested))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -17,8 +18,11 @@ from fairbook.settings import Settings
 from read_models import predictions
 
 STANDBY_SECONDS: Final = 1.0
-VIEWS_SECONDS: Final = 0.5
-"""The views show what rang a moment later, and one look serves all that rings meanwhile."""
+VIEWS_SECONDS: Final = 0.1
+"""The views show what rang a moment later."""
+
+REST_SECONDS: Final = 1.0
+"""From one look to the next: one serves all that rings meanwhile, and a busy ledger rings all the time."""
 
 
 class _Work:
@@ -28,6 +32,7 @@ class _Work:
         self._reader = reader
         self._bell = bell
         self._lead = lead
+        self._looked_at = 0.0
 
     async def leads(self) -> bool:
         """Tell whether this process scores."""
@@ -35,6 +40,7 @@ class _Work:
 
     async def unscored(self, limit: int) -> Sequence[PredictedMarket]:
         """Give what is due."""
+        self._looked_at = time.monotonic()
         return await predictions.unscored(self._reader, limit)
 
     async def scores_seen(self, position: int, timeout_seconds: float) -> bool:
@@ -44,7 +50,8 @@ class _Work:
     async def news(self, timeout_seconds: float) -> None:
         """Wait until the ledger has new events and the views had a moment."""
         await self._bell.wait(timeout_seconds)
-        await asyncio.sleep(VIEWS_SECONDS)
+        rested = time.monotonic() - self._looked_at
+        await asyncio.sleep(max(VIEWS_SECONDS, REST_SECONDS - rested))
 
 
 async def handle_scores(settings: Settings) -> None:

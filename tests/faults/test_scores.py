@@ -17,7 +17,7 @@ from tests.fairbook.handlers import a_handle_process, environment
 from tests.faults.price_stage import projecting
 from tests.predicting import chances, predicted, register, trained
 
-MARKETS, RESULTS, KILLS = 12, 60, 4
+MARKETS, RESULTS, KILLS = 12, 60, 3
 PATIENCE_SECONDS = 30
 
 
@@ -40,7 +40,7 @@ async def test_the_process_is_killed_again_and_again(database_url: str, nats_url
                         process.kill()
                         await asyncio.sleep(rng.uniform(0, 0.3))
                         process.start()
-                        await asyncio.sleep(rng.uniform(0.5, 1.5))
+                        await asyncio.sleep(rng.uniform(1.5, 2.5))
                 await all_scored(database_url, markets)
                 assert process.is_running
     times = Counter(scored(database_url))

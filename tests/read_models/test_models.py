@@ -1,12 +1,15 @@
 """What is shown of models, predictions and value signals, against what the log says."""
 
+import asyncio
 import random
+from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from uuid import UUID
 
 import pytest
 from msgspec.structs import asdict
 
+from adapters.embedded import EmbeddedServers
 from adapters.postgres.build import Build
 from adapters.postgres.reader import Reader
 from adapters.postgres.schema import connect, digest
@@ -28,7 +31,7 @@ from domain.model import Model, model_id_of
 from domain.refusals import Refusal
 from domain.value_signal import Value, signal_id
 from read_models import models, predictions, value_signals
-from tests.application.desk import Desk, read_log
+from tests.application.desk import Desk, a_desk, read_log
 from tests.builders import FIXTURE, OPERATOR
 from tests.predicting import (
     FIXTURE_ID,
@@ -42,6 +45,7 @@ from tests.predicting import (
     trained,
 )
 from tests.read_models.business import digests, follow, head
+from tests.service import a_database
 
 pytestmark = pytest.mark.anyio
 
@@ -102,37 +106,56 @@ def a_change(rng: random.Random, sequence: int, market_id: UUID) -> ValueChange:
     return ValueChange(name, sequence, signal=signal(sequence, value, market_id=market_id))
 
 
+@pytest.fixture(scope="module")
+def told(servers: EmbeddedServers) -> Iterator[str]:
+    """A database on which all this has happened, and been followed."""
+
+    async def happen(url: str) -> None:
+        reader = Reader(url)
+        await reader.open()
+        async with a_desk(url) as desk:
+            for model in MODELS:
+                await desk.ask(register(model), MODELLER)
+            await a_life(desk, reader, url, 5)
+        await reader.close()
+
+    with a_database(servers.urls.database) as url:
+        asyncio.run(happen(url))
+        follow(url)
+        yield url
+
+
 @pytest.fixture
-async def told(desk: Desk, db: Reader, database_url: str) -> str:
-    for model in MODELS:
-        await desk.ask(register(model), MODELLER)
-    await a_life(desk, db, database_url, 5)
-    follow(database_url)
-    return database_url
+async def views(told: str) -> AsyncIterator[Reader]:
+    reader = Reader(told)
+    await reader.open()
+    yield reader
+    await reader.close()
 
 
-async def test_everything_is_shown_as_the_log_has_it(told: str, db: Reader) -> None:
+async def test_everything_is_shown_as_the_log_has_it(told: str, views: Reader) -> None:
     states = read_log(told).states
-    shown = {row.model_id: row for row in (await models.page(db)).items}
+    shown = {row.model_id: row for row in (await models.page(views)).items}
     folded = {key: state for key, state in states.items() if isinstance(state, Model)}
     assert shown.keys() == folded.keys()
     for key, state in folded.items():
         row = shown[key]
-        assert await models.get(db, key) == row
+        assert await models.get(views, key) == row
         assert row.data == state.trained.data
         assert row.metrics == state.trained.metrics
         latest = {each.against: each.metrics for each in row.evaluations}
         assert latest == {key: each.metrics for key, each in state.verdicts.items()}
-    assert [row.model_id for row in await models.active(db)] == [
+    assert [row.model_id for row in await models.active(views)] == [
         row.model_id for row in shown.values() if row.active
     ]
-    assert len(await models.active(db)) == 1
+    assert len(await models.active(views)) == 1
     said = {
-        row.prediction_id: row for row in await predictions.of_fixture(db, FIXTURE_ID, "football")
+        row.prediction_id: row
+        for row in await predictions.of_fixture(views, FIXTURE_ID, "football")
     }
     forecasts = {key: each for key, each in states.items() if isinstance(each, Forecast)}
     assert said.keys() == forecasts.keys()
-    assert await predictions.of_fixture(db, FIXTURE_ID, "racing") == []
+    assert await predictions.of_fixture(views, FIXTURE_ID, "racing") == []
     scores = 0
     for key, forecast in forecasts.items():
         for market in said[key].markets:
@@ -144,16 +167,18 @@ async def test_everything_is_shown_as_the_log_has_it(told: str, db: Reader) -> N
             assert market.log_loss == (score.log_loss if score else None)
             assert market.rps == (score.rps if score else None)
     assert scores
-    rows = {row.signal_id: row for row in (await value_signals.page(db)).items}
+    rows = {row.signal_id: row for row in (await value_signals.page(views)).items}
     values = {key: each for key, each in states.items() if isinstance(each, Value)}
     assert rows.keys() == values.keys()
     for key, value in values.items():
         assert (rows[key].status == "open") == value.is_open
         assert rows[key].best_expected_value == value.best.expected_value
-        assert await value_signals.get(db, key) is not None
-    opened = dict(await value_signals.open_signals(db))
+        assert await value_signals.get(views, key) is not None
+    opened = dict(await value_signals.open_signals(views))
     assert opened == {key: value.latest for key, value in values.items() if value.is_open}
-    assert await value_signals.last_sequence(db) == max(each.sequence for each in values.values())
+    assert await value_signals.last_sequence(views) == max(
+        each.sequence for each in values.values()
+    )
 
 
 async def test_any_split_of_the_log_gives_the_same_digests(told: str) -> None:
@@ -171,27 +196,28 @@ async def test_any_split_of_the_log_gives_the_same_digests(told: str) -> None:
         assert built == digests(told, VIEWS)
 
 
-async def test_models_are_filtered_and_paged(told: str, db: Reader) -> None:
-    first = await models.page(db, limit=2)
-    rest = await models.page(db, limit=2, cursor=first.next_cursor)
+async def test_models_are_filtered_and_paged(views: Reader) -> None:
+    first = await models.page(views, limit=2)
+    rest = await models.page(views, limit=2, cursor=first.next_cursor)
     assert [row.model_id for row in (*first.items, *rest.items)] == IDS[::-1]
     assert rest.next_cursor is None
-    assert len((await models.page(db, active=True)).items) == 1
-    assert len((await models.page(db, active=False)).items) == 2
-    assert not (await models.page(db, kind="racing.logit")).items
-    assert not (await models.page(db, scope="E1")).items
-    assert len((await models.page(db, scope=MODELS[0].scope)).items) == 3
+    assert len((await models.page(views, active=True)).items) == 1
+    assert len((await models.page(views, active=False)).items) == 2
+    assert not (await models.page(views, kind="racing.logit")).items
+    assert not (await models.page(views, scope="E1")).items
+    assert len((await models.page(views, scope=MODELS[0].scope)).items) == 3
 
 
-async def test_what_is_scored_waits_no_longer(told: str, db: Reader, desk: Desk) -> None:
-    due = await predictions.unscored(db, 100)
-    await desk.ask(ScorePredictions(predicted=tuple(due)), MODELLER)
+async def test_what_is_scored_waits_no_longer(told: str, views: Reader) -> None:
+    due = await predictions.unscored(views, 100)
+    async with a_desk(told) as desk:
+        await desk.ask(ScorePredictions(predicted=tuple(due)), MODELLER)
     follow(told)
-    assert await predictions.unscored(db, 100) == []
-    shown = await predictions.of_fixture(db, FIXTURE_ID, "football")
+    assert await predictions.unscored(views, 100) == []
+    shown = await predictions.of_fixture(views, FIXTURE_ID, "football")
     for row in shown:
         ids = [market.market_id for market in row.markets]
-        assert await predictions.markets_predicted(db, row.model_id, ids) == set(ids)
+        assert await predictions.markets_predicted(views, row.model_id, ids) == set(ids)
 
 
 async def test_closing_prices_say_what_a_signal_was_worth(
