@@ -18,8 +18,9 @@ from msgspec import Struct
 from domain.board import MarketDescription
 from domain.events import Chance, MarketType, Side
 from domain.money import MAX_ODDS
-from domain.outcomes import Proposition, back_odds, lay_odds
-from domain.prediction.goals_model import ending_chances, returns_at, worth
+from domain.outcomes import Proposition, back_odds, lay_odds, payoff_by_score
+from domain.prediction.checks import Floats
+from domain.prediction.goals_model import ENDINGS, returns_at, worth
 from domain.prediction.kelly import StakeRule, kelly_share, kelly_share_of_returns, kelly_shares
 from domain.prediction.score_chances import ScoreChances
 from domain.refusals import InvalidInput
@@ -92,6 +93,7 @@ def price_market(
     proposition = Proposition(market.type, market.line, market.selections)
     priced: list[Chance] = []
     endings: list[tuple[float, ...] | None] = []
+    scores: Floats | None = None
     for selection_id in market.selections:
         found = worth(chances, proposition, selection_id)
         says = found.probability(LEVEL)[at]
@@ -105,9 +107,23 @@ def price_market(
                 refund,
             )
         )
-        ends = ending_chances(chances, proposition, selection_id)[at] if refund else None
-        endings.append(None if ends is None else tuple(ends.tolist()))
+        if refund and scores is None:
+            scores = chances.matrix()[at]
+        endings.append(_endings(scores, proposition, selection_id) if refund else None)
     return PricedMarket(market, model_id, tuple(priced), tuple(endings))
+
+
+def _endings(
+    scores: Floats | None, market: Proposition, selection_id: str
+) -> tuple[float, ...] | None:
+    """Give the chances of ENDINGS from those of scores, averaged over the draws."""
+    if scores is None:
+        return None
+    payoff = payoff_by_score(market, selection_id, len(scores) - 1)
+    found = [
+        float(scores[(payoff.c0 == c0) & (payoff.c1 == c1)].sum()) for c0, c1 in ENDINGS.values()
+    ]
+    return tuple(each / sum(found) for each in found)
 
 
 def _places(value: float, least: Decimal = STEP) -> Decimal:
@@ -191,6 +207,11 @@ def size(
     )
 
 
+def shares_bankroll(priced: PricedMarket, side: Side) -> bool:
+    """Tell whether a bet is sized together with values to back on the market's other selections."""
+    return side == "back" and priced.is_exclusive
+
+
 def _shares(
     priced: PricedMarket,
     selection: int,
@@ -200,28 +221,32 @@ def _shares(
     others: Mapping[int, float],
     rule: StakeRule,
 ) -> tuple[float, float]:
-    chance, ends = priced.chances[selection], priced.endings[selection]
+    """Give Kelly's share, and what the rule leaves of it.
+
+    Of several bets each is cut to its cap, then all in proportion to the market's: `kelly_shares` could say what is best
+    under caps, but takes a thousand times as long, for every price of a market.
+    """
     price = effective_odds(side, odds, commission)
+    most = min(rule.cap, rule.total_cap)
+    ends = priced.endings[selection]
     if ends is not None:
         # A lay ends the other way round: what is won for the back is lost for it.
-        chances = ends if side == "back" else ends[::-1]
-        returns = returns_at(price)
-        return kelly_share_of_returns(chances, returns), kelly_share_of_returns(
-            chances, returns, rule
-        )
-    probability = float(chance.probability)
-    if side == "lay" or not others or not priced.is_exclusive:
-        wins = probability if side == "back" else 1 - probability
-        return kelly_share(wins, price), kelly_share(wins, price, rule)
+        alone = kelly_share_of_returns(ends if side == "back" else ends[::-1], returns_at(price))
+        return alone, min(rule.fraction * alone, most)
+    probability = float(priced.chances[selection].probability)
+    if not others or not shares_bankroll(priced, side):
+        alone = kelly_share(probability if side == "back" else 1 - probability, price)
+        return alone, min(rule.fraction * alone, most)
     prices = {**others, selection: price}
     taken = sorted(prices)
     wins_of = np.array([float(priced.chances[each].probability) for each in taken])
-    wins_of /= max(1.0, wins_of.sum())
-    offered = np.array([prices[each] for each in taken])
-    at = taken.index(selection)
-    return float(kelly_shares(wins_of, offered)[at]), float(
-        kelly_shares(wins_of, offered, rule)[at]
+    full = kelly_shares(
+        wins_of / max(1.0, wins_of.sum()), np.array([prices[each] for each in taken])
     )
+    cut = np.minimum(rule.fraction * full, rule.cap)
+    cut *= min(1.0, rule.total_cap / max(cut.sum(), rule.total_cap))
+    at = taken.index(selection)
+    return float(full[at]), float(cut[at])
 
 
 def effective_odds(side: Side, odds: Decimal, commission: Decimal) -> float:

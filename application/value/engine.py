@@ -28,6 +28,7 @@ from domain.value import (
     PricedMarket,
     ValueRules,
     effective_odds,
+    shares_bankroll,
     size,
     trigger,
 )
@@ -440,7 +441,9 @@ class ValueEngine:
     ) -> ValueChange | None:
         quote = self.board.quote(*cell)
         selection = priced.market.selections.index(quote.selection_id)
-        others = {each: odds for each, odds in best.items() if each != selection}
+        others: dict[int, float] = {}
+        if shares_bankroll(priced, quote.side):
+            others = {each: odds for each, odds in best.items() if each != selection}
         known = self.open.get(cell)
         basis = (quote.odds, others, priced.model_id)
         if known is not None and known.basis == basis:

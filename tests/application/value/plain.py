@@ -8,7 +8,7 @@ from uuid import UUID
 
 from domain.commands import ValueChange
 from domain.events import ValueEnd, ValueSignal
-from domain.prediction.kelly import StakeRule, kelly_share, kelly_share_of_returns, kelly_shares
+from domain.prediction.kelly import kelly_share, kelly_share_of_returns, kelly_shares
 from domain.quotes import QuoteMessage
 from domain.value import PricedMarket, ValueRules
 from domain.value_signal import signal_id
@@ -164,34 +164,34 @@ class Plain:
     def _kelly(
         self, market: PricedMarket, key: Key, values: dict[Key, Decimal]
     ) -> tuple[float, float]:
-        rule = StakeRule(self._rules.fraction, self._rules.cap, self._rules.market_cap)
+        rules = self._rules
         selections = market.market.selections
         at, price = selections.index(key[0]), self._after(key, values[key])
         p = [float(each.probability) for each in market.chances]
+        shares: dict[int, float] = {}
         if (ends := market.endings[at]) is not None:
             returns = [price, (1 + price) / 2, 1.0, 0.5, 0.0]
-            chances = ends if key[1] == "back" else ends[::-1]
-            return kelly_share_of_returns(chances, returns), kelly_share_of_returns(
-                chances, returns, rule
+            shares[at] = kelly_share_of_returns(ends if key[1] == "back" else ends[::-1], returns)
+        elif key[1] == "lay":
+            shares[at] = kelly_share(1 - p[at], price)
+        elif market.market.type == "DC" or any(each.refund for each in market.chances):
+            shares[at] = kelly_share(p[at], price)
+        else:
+            prices = {at: price}
+            for other, odds in values.items():
+                if other[1] == "back" and other[0] != key[0]:
+                    index = selections.index(other[0])
+                    prices[index] = max(prices.get(index, 0.0), self._after(other, odds))
+            whole = max(1.0, sum(p[each] for each in prices))
+            found = kelly_shares(
+                [p[each] / whole for each in sorted(prices)],
+                [prices[each] for each in sorted(prices)],
             )
-        best: dict[int, float] = {}
-        for other, odds in values.items():
-            if other[1] == "back" and other[0] != key[0]:
-                index = selections.index(other[0])
-                best[index] = max(best.get(index, 0.0), self._after(other, odds))
-        if key[1] == "lay" or market.market.type == "DC" or not best:
-            wins = p[at] if key[1] == "back" else 1 - p[at]
-            return kelly_share(wins, price), kelly_share(wins, price, rule)
-        if any(each.refund for each in market.chances):
-            return kelly_share(p[at], price), kelly_share(p[at], price, rule)
-        taken = sorted({*best, at})
-        wins_of = [p[each] / max(1.0, sum(p[each] for each in taken)) for each in taken]
-        prices = [price if each == at else best[each] for each in taken]
-        here = taken.index(at)
-        return (
-            float(kelly_shares(wins_of, prices)[here]),
-            float(kelly_shares(wins_of, prices, rule)[here]),
-        )
+            shares = dict(zip(sorted(prices), map(float, found), strict=True))
+        cut = {each: min(rules.fraction * share, rules.cap) for each, share in shares.items()}
+        if sum(cut.values()) > rules.market_cap:
+            cut[at] *= rules.market_cap / sum(cut.values())
+        return shares[at], cut[at]
 
 
 def _six(value: Fraction) -> Decimal:
