@@ -288,8 +288,9 @@ class _Judged(Struct, frozen=True, eq=False):
             than, other = ("market", base) if market else (every, full)
             for member in members:
                 one = self.stacked((member,), market=market)
-                rows.append(self._ablated(f"{label}{member}", one, than, other, chosen, rng))
-            if market:
+                if market or len(members) > 1:
+                    rows.append(self._ablated(f"{label}{member}", one, than, other, chosen, rng))
+            if market and len(members) > 1:
                 rows.append(self._ablated(every, full, than, other, chosen, rng))
             for member in members if len(members) > 1 else ():
                 rest = tuple(name for name in members if name != member)
