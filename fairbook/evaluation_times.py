@@ -21,6 +21,7 @@ ROUNDS: Final = 9
 TURNS: Final = 2
 HANDLER: Final = "benchmarks.value"
 HANDLER_SECONDS_MAX: Final = 600
+_WHOLE_FROM: Final = 1000
 
 
 class _Finding(Struct):
@@ -79,7 +80,7 @@ def fit_times(
 
 
 def handler_speed(notes: list[str], benchmark: str = HANDLER) -> tuple[Speed, ...]:
-    """Run the value handler's benchmark, and give what it found; nothing, and a note, when it cannot run."""
+    """Run the value handler's benchmark, and give what was aimed at; nothing, and a note, when it cannot run."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "value.json"
         done = subprocess.run(  # noqa: S603  the project's own program
@@ -95,6 +96,14 @@ def handler_speed(notes: list[str], benchmark: str = HANDLER) -> tuple[Speed, ..
             return ()
         report = msgspec.json.decode(file.read_bytes(), type=_Report)
     return tuple(
-        Speed(each.what, each.aim, f"{each.measured:,.6g} {each.unit}".strip(), each.met)
+        Speed(each.what.strip(), each.aim, _measured(each), each.met)
         for each in report.findings
+        if each.met is not None
     )
+
+
+def _measured(finding: _Finding) -> str:
+    if finding.aim == "holds":
+        return "yes" if finding.met else "no"
+    places = 0 if finding.measured >= _WHOLE_FROM else 1
+    return f"{finding.measured:,.{places}f} {finding.unit}".strip()

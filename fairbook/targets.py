@@ -66,7 +66,7 @@ def football_targets(
                 f"stacked with opening prices, all leagues, {name}",
                 "opening odds' own log loss (mean of the bookmakers)",
                 "lower",
-                f"{interval(gap.difference)} of {gap.matches} matches" if gap else "–",
+                f"{interval(gap.difference)} of {gap.matches:,} matches" if gap else "–",
                 gap.difference.value < 0 if gap else None,
             )
         )
