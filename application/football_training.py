@@ -195,10 +195,12 @@ def _evaluations(
         return
     # What the active model has not seen tells how it does; with too little of it, how its way of learning does.
     unseen = [match for match in known if match.played_at >= active.trained.data.until]
+    # Of results that all came later, the first half is for the new one to learn from.
+    judged = unseen if len(unseen) < len(known) else last
     model = goals_from_bytes(active.content)
-    asked = {match for match in unseen if {match.home, match.away} <= set(model.teams)}
-    if len(asked) >= UNSEEN_MIN and len(known) > len(unseen):
-        all_unseen, forecasts = forecast(unseen, settings, 1)
+    asked = {match for match in judged if {match.home, match.away} <= set(model.teams)}
+    if len(unseen) >= UNSEEN_MIN and len(asked) >= UNSEEN_MIN:
+        all_unseen, forecasts = forecast(judged, settings, 1)
         of_asked = [place for place, match in enumerate(all_unseen) if match in asked]
         matches, ours = [all_unseen[place] for place in of_asked], forecasts[of_asked]
         theirs = result_chances(model.chances([(each.home, each.away) for each in matches]))

@@ -237,6 +237,20 @@ def test_an_active_model_is_held_against_what_it_has_not_seen(learned: Learned) 
     assert compared.difference.low <= compared.difference.mean <= compared.difference.high
 
 
+def test_an_active_model_that_learned_elsewhere_is_judged_on_what_it_has_not_seen(
+    learned: Learned,
+) -> None:
+    before = tuple(
+        replace(match, played_at=match.played_at - timedelta(days=364)) for match in season(4)
+    )
+    found = learn(lesson(active=active(learn(lesson(before)))))
+    assert found.content == learned.content
+    compared = found.evaluations[1]
+    assert compared.matches == 45
+    assert compared.difference is not None
+    assert compared.difference.low < compared.difference.high, "its own forecasts, not its way"
+
+
 def test_progress_ends_at_the_whole(learned: Learned) -> None:
     shares: list[float] = []
     learn(lesson(active=active(learned)), shares.append)

@@ -21,6 +21,7 @@ from tests.read_models.business import follow
 pytestmark = pytest.mark.anyio
 
 YEAR = timedelta(days=364)
+VIEWS = ("markets", "models", "predictions")
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ async def test_a_fixture_is_predicted_once_for_each_set_of_its_markets(
 
     async def look() -> list[int]:
         """Give how many markets each prediction has named."""
-        follow(database_url)
+        follow(database_url, VIEWS)
         await modelling.look(datetime.now(UTC))
         made = [recorded.event for recorded in read_log(database_url).of(PredictionMade)]
         return [len(event.markets) for event in made if isinstance(event, PredictionMade)]
@@ -87,7 +88,7 @@ async def test_a_model_learns_when_it_is_due_and_takes_over_unless_it_is_worse(
     now = datetime.now(UTC)
 
     async def look(hours: int) -> list[UUID]:
-        follow(database_url)
+        follow(database_url, VIEWS)
         await modelling.look(now + timedelta(hours=hours))
         return active(read_log(database_url))
 
@@ -130,7 +131,7 @@ async def test_an_artefact_that_was_touched_is_said_once_and_stops_nobody(
     await activated(models, a_season(6))
     await open_match(desk, "one", "Arsenal", "Chelsea", BEGIN + YEAR)
     name = cut_short(tmp_path)
-    follow(database_url)
+    follow(database_url, VIEWS)
     modelling = Modelling(models, None)
     for _ in range(2):
         await modelling.look(datetime.now(UTC))

@@ -17,7 +17,7 @@ from tests.fairbook.handlers import a_handle_process, environment
 from tests.faults.price_stage import projecting
 from tests.predicting import chances, predicted, register, trained
 
-MARKETS, RESULTS, KILLS = 12, 60, 3
+MARKETS, RESULTS, KILLS = 12, 40, 2
 PATIENCE_SECONDS = 30
 
 
