@@ -94,6 +94,8 @@ async def handle_value(settings: Settings) -> None:
                 finally:
                     if not working.done():
                         await cancelled(working)
+                    elif not working.cancelled():
+                        working.exception()  # asked for: when a stop comes in the same moment, nobody else does
 
 
 class _Known:
