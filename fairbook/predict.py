@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="every coming fixture of a competition with an active model",
     )
-    racing = kinds.add_parser("racing", help="the runners of a race (needs the extra `predict`)")
+    racing = kinds.add_parser("racing", help="the runners of a race")
     racing.add_argument(
         "--card",
         required=True,

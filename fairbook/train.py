@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="learn from what was over by then, such as 2024-05-01 (default: the end of the last match)",
     )
-    racing = kinds.add_parser("racing", help="a model of races (needs the extra `predict`)")
+    racing = kinds.add_parser("racing", help="a model of races")
     racing.add_argument(
         "--data",
         required=True,
