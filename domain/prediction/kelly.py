@@ -4,7 +4,7 @@ A share is a fraction of the bankroll. Stakes in money are made of it at the end
 exchange's commission (`domain.outcomes.back_odds`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -150,33 +150,47 @@ def _missing(chances: Floats) -> float:
 
 
 def _bounded(chances: Floats, prices: Floats, most: float, most_in_all: float) -> Floats:
-    """Find the best shares under caps: of each reserve the best split, and of the reserves the best, both by halving.
+    """Find the best shares under caps: of each reserve the best split, and of the reserves the best, by halving.
 
     Growth is concave in the reserve b = 1 − Σf, and its slope there is Σp/(wealth) less what another unit staked is worth.
+    Few outcomes: plain numbers are faster than arrays here.
     """
+    bets = list(zip(chances.tolist(), prices.tolist(), strict=True))
     missing = _missing(chances)
-    low, high = max(1 - most_in_all, 1 - most * len(chances), 0.0), 1.0
+    possible = sum(chance > 0 for chance, _ in bets)
+    low, high = max(1 - most_in_all, 1 - most * possible, 0.0), 1.0
     for _ in range(_STEPS):
         reserve = (low + high) / 2
-        shares, worth = _split(chances, prices, reserve, most)
-        slope = missing / reserve + (chances / (reserve + prices * shares)).sum() - worth
+        inverse = _inverse_worth(bets, reserve, most)
+        slope = missing / reserve - 1 / inverse
+        for chance, price in bets:
+            slope += chance / (reserve + price * _share(chance, price, reserve, inverse, most))
         low, high = (reserve, high) if slope > 0 else (low, reserve)
-    return _split(chances, prices, (low + high) / 2, most)[0]
+    reserve = (low + high) / 2
+    inverse = _inverse_worth(bets, reserve, most)
+    return np.array([_share(*bet, reserve, inverse, most) for bet in bets])
 
 
-def _split(chances: Floats, prices: Floats, reserve: float, most: float) -> tuple[Floats, float]:
-    """Split 1 − reserve over the outcomes so that the last unit on each is worth the same, `worth`."""
-    # Each share is below p/worth, and none is left where the worth is above p·o/reserve for all.
-    low, high = 0.0, float(chances.sum()) / max(1 - reserve, _ROUNDING)
-    high = min(high, float((chances * prices).max()) / reserve)
+def _share(chance: float, price: float, reserve: float, inverse: float, most: float) -> float:
+    """Give the share of an outcome whose last unit is worth 1/`inverse`: f = p/worth − b/o within its bounds."""
+    return min(max(chance * inverse - reserve / price, 0.0), most)
 
-    def shares(worth: float) -> Floats:
-        return np.clip(chances / worth - reserve / prices, 0, most)
 
-    for _ in range(_STEPS):
-        worth = (low + high) / 2
-        low, high = (worth, high) if shares(worth).sum() > 1 - reserve else (low, worth)
-    return shares(high), high
+def _inverse_worth(bets: Sequence[tuple[float, float]], reserve: float, most: float) -> float:
+    """Find 1/worth at which the shares add up to 1 − `reserve`: their sum is a rising broken line, walked along."""
+    turns: list[tuple[float, float]] = []
+    for chance, price in bets:
+        if chance > 0:
+            begins = reserve / price / chance
+            turns += [(begins, chance), (begins + most / chance, -chance)]
+    turns.sort()
+    left, rise, at = 1 - reserve, 0.0, 0.0
+    for turn, change in turns:
+        step = rise * (turn - at)
+        if step >= left:
+            return at + left / rise
+        left, rise, at = left - step, rise + change, turn
+    return at
 
 
 def _where_falls(slope: Callable[[float], float]) -> float:
