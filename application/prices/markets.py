@@ -1,5 +1,6 @@
 """Markets as the handlers of prices know them: learned from the ledger once, followed by its facts."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Final
@@ -87,6 +88,8 @@ class LiveMarkets:
         )
         self._markets[market_id] = description
         self._learned(state, description)
+        # To price a market takes a while, and many come at once: others go in between.
+        await asyncio.sleep(0)
         return True
 
     def ask_again(self, market_id: UUID) -> None:
