@@ -43,19 +43,20 @@ def fit_times(
     progress: Callable[[str, float], None],
     *,
     with_peer: bool,
+    rounds: int = ROUNDS,
 ) -> FootballTimes | None:
     """Fit one league's matches (`files`, the first of `leagues`) again and again, in turns with the peer."""
     league, matches = next(iter(leagues.items()))
     asked = question({league: matches}, {league: matches[-1].played.played_at})
     asked["leagues"][league]["days"] = []
-    asked["fits"] = {"league": league, "rounds": ROUNDS}
+    asked["fits"] = {"league": league, "rounds": rounds}
     own: list[float] = []
     peers: list[float] = []
     posterior, count = 0.0, 0
     for turn in range(TURNS):
         progress("fit times", turn / TURNS)
         last = turn == TURNS - 1
-        command = [sys.executable, "-m", "fairbook.fit_times", "--rounds", str(ROUNDS)]
+        command = [sys.executable, "-m", "fairbook.fit_times", "--rounds", str(rounds)]
         done = subprocess.run(  # noqa: S603  the project's own program
             [*command, *(["--posterior"] if last else []), *map(str, files)],
             cwd=ROOT,

@@ -157,7 +157,7 @@ def test_fits_are_timed_in_a_process_of_their_own(files: list[Path]) -> None:
     shares: list[float] = []
     leagues = read_matches(files)
     times = fit_times(
-        files, leagues, notes, lambda step, share: shares.append(share), with_peer=False
+        files, leagues, notes, lambda step, share: shares.append(share), with_peer=False, rounds=1
     )
     assert notes == []
     assert times is not None
