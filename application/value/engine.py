@@ -7,9 +7,8 @@ thousandths. So a quote costs one comparison, and a market is looked at only whe
 
 import heapq
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from typing import Final
 from uuid import UUID
 
 import numpy as np
@@ -18,6 +17,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from application.detection.thresholds import Thresholds
+from application.value.telling import Teller
 from domain.board import Applied, Board, BoardQuote, Lines, MarketDescription, to_microseconds
 from domain.commands import ValueChange
 from domain.events import ValueEnd, ValueSignal
@@ -29,17 +29,13 @@ from domain.value import (
     ValueRules,
     effective_odds,
     shares_bankroll,
-    size,
     trigger,
 )
-from domain.value_signal import signal_id
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Cell = tuple[int, int]
 """A row and a column of the board."""
-
-_FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class _Open(Struct, frozen=True):
@@ -78,6 +74,7 @@ class ValueEngine:
         self.board = Board(thresholds.max_ages)
         self.open: dict[Cell, _Open] = {}
         self._thresholds = thresholds
+        self._teller = Teller(rules, thresholds)
         self._commissions: list[Decimal] = []
         self._markets: list[_Market] = []
         # By cell: from which odds on (negative ones for a lay) a quote is a value, and whether a signal is open.
@@ -92,9 +89,6 @@ class ValueEngine:
         # Until `settle`, quotes may be missing that hold: time ends nothing.
         self._is_settled = True
         self._lost: dict[UUID, ValueSignal] = {}
-        self._taken: frozenset[UUID] = frozenset()
-        # By cell: the sequence at which it last opened, and how often at that one.
-        self._opened: dict[Cell, tuple[int, int]] = {}
 
     # ---- markets
 
@@ -289,7 +283,7 @@ class ValueEngine:
         """
         self._told_through = told_through
         self._is_settled = False
-        self._taken = frozenset(taken)
+        self._teller.avoid(taken)
         for known_id, told in signals:
             try:
                 row = self.board.row(told.market_id, told.selection_id, told.side)
@@ -373,13 +367,13 @@ class ValueEngine:
             known = self.open.get(cell)
             if known is None or known.signal_id != known_id or known.told.expires_at != until:
                 continue
-            market = self._markets[int(self.board.market_of[cell[0]])]
             quote = self.board.quote(*cell)
-            if self._expiry(quote, market) > now:
+            expires_at = self._teller.expiry(quote, self._starts_at(cell))
+            if expires_at > now:
                 told = replace(
                     known.told,
                     quoted_at=quote.at,
-                    expires_at=self._expiry(quote, market),
+                    expires_at=expires_at,
                     sequence=max(sequence, known.told.sequence),
                 )
                 self._put(cell, replace(known, told=told))
@@ -448,60 +442,18 @@ class ValueEngine:
         basis = (quote.odds, others, priced.model_id)
         if known is not None and known.basis == basis:
             return None
-        commission = self._commissions[cell[1]]
-        sized = size(priced, selection, quote.side, quote.odds, commission, others, self.rules)
-        if known is not None:
-            told, tolerance = known.told, self.rules.tolerance
-            # Held against what was told, not against what was found then: so a restart makes no difference.
-            if (
-                told.model_id == priced.model_id
-                and abs(told.expected_value - sized.expected_value) <= tolerance
-                and abs(told.stake_share - sized.stake_share) <= tolerance
-            ):
-                self.open[cell] = replace(known, basis=basis)
-                return None
-        chance = priced.chances[selection]
         at = max(sequence, known.told.sequence) if known is not None else sequence
-        signal = ValueSignal(
-            fixture_id=priced.market.fixture_id,
-            market_id=quote.market_id,
-            selection_id=quote.selection_id,
-            side=quote.side,
-            bookmaker=quote.bookmaker,
-            model_id=priced.model_id,
-            odds=quote.odds,
-            probability=chance.probability,
-            low=chance.low,
-            high=chance.high,
-            fair_odds=sized.fair_odds,
-            edge=sized.edge,
-            expected_value=sized.expected_value,
-            kelly=sized.kelly,
-            stake_share=sized.stake_share,
-            quoted_at=quote.at,
-            expires_at=self._expiry(quote, self._markets[int(self.board.market_of[cell[0]])]),
-            sequence=at,
-        )
-        known_id = known.signal_id if known is not None else self._new_id(cell, quote, sequence)
-        self._put(cell, _Open(known_id, signal, basis))
-        return ValueChange(known_id, at, signal=signal, opens=known is None)
+        found = self._teller.signal(quote, priced, others, self._starts_at(cell), at)
+        if known is not None and not self._teller.is_news(known.told, found):
+            self.open[cell] = replace(known, basis=basis)
+            return None
+        opens = known is None
+        known_id = self._teller.new_id(quote, sequence) if known is None else known.signal_id
+        self._put(cell, _Open(known_id, found, basis))
+        return ValueChange(known_id, at, signal=found, opens=opens)
 
-    def _expiry(self, quote: BoardQuote, market: _Market) -> datetime:
-        """Tell until when the price can be had: its bookmaker takes a while to accept a bet, and none after the kick-off."""
-        age = timedelta(seconds=self._thresholds.max_ages.seconds(quote.bookmaker))
-        latency = timedelta(milliseconds=self._thresholds.terms(quote.bookmaker).latency_ms)
-        # An age that is no end reaches beyond the times that there are.
-        until = quote.at + age if age < _FOREVER - quote.at else _FOREVER
-        return min(until - latency, market.starts_at)
-
-    def _new_id(self, cell: Cell, quote: BoardQuote, sequence: int) -> UUID:
-        last, times = self._opened.get(cell, (sequence, 0))
-        times = times + 1 if last == sequence else 1
-        what = quote.market_id, quote.selection_id, quote.side, quote.bookmaker
-        while (found := signal_id(*what, sequence, times)) in self._taken:
-            times += 1
-        self._opened[cell] = (sequence, times)
-        return found
+    def _starts_at(self, cell: Cell) -> datetime:
+        return self._markets[int(self.board.market_of[cell[0]])].starts_at
 
     def _reason(self, cell: Cell, market: _Market, reason: ValueEnd) -> ValueEnd:
         """Say why a signal is gone, when a market was looked at for a reason."""
