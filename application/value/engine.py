@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from application.detection.thresholds import Thresholds
 from application.value.telling import Teller
+from application.value.triggers import Triggers
 from domain.board import Applied, Board, BoardQuote, Lines, MarketDescription, to_microseconds
 from domain.commands import ValueChange
 from domain.events import ValueEnd, ValueSignal
@@ -29,7 +30,6 @@ from domain.value import (
     ValueRules,
     effective_odds,
     shares_bankroll,
-    trigger,
 )
 
 Ints = NDArray[np.int64]
@@ -53,7 +53,6 @@ class _Market(Struct):
     priced: PricedMarket | None
     takes_bets: bool
     open: set[Cell] = set()
-    triggers: dict[Decimal, Ints] = {}
 
     @property
     def is_live(self) -> bool:
@@ -73,18 +72,15 @@ class ValueEngine:
         self.rules = rules
         self.board = Board(thresholds.max_ages)
         self.open: dict[Cell, _Open] = {}
-        self._thresholds = thresholds
         self._teller = Teller(rules, thresholds)
-        self._commissions: list[Decimal] = []
+        self._triggers = Triggers(self.board, rules, thresholds)
         self._markets: list[_Market] = []
-        # By cell: from which odds on (negative ones for a lay) a quote is a value, and whether a signal is open.
-        self._trigger: Ints = np.full(self.board.odds.shape, NEVER, np.int64)
+        # By cell: whether a signal is open.
         self._is_open: Bools = np.zeros(self.board.odds.shape, np.bool_)
         self._starts: list[tuple[datetime, int]] = []
         self._ends: list[tuple[datetime, UUID, Cell]] = []
         # In microseconds: nothing on the board ends before, neither a quote's age nor what precedes a kick-off.
         self._due = NEVER
-        self._ages: Ints = np.zeros(0, np.int64)  # by column
         self._told_through = 0
         # Until `settle`, quotes may be missing that hold: time ends nothing.
         self._is_settled = True
@@ -104,7 +100,7 @@ class ValueEngine:
         if self.board.index(market.market_id) is not None:
             return
         index = self.board.describe(market)
-        self._markets.append(_Market(starts_at, priced, is_open, set(), {}))
+        self._markets.append(_Market(starts_at, priced, is_open, set()))
         heapq.heappush(self._starts, (starts_at, index))
         self._due = min(self._due, to_microseconds(starts_at))
         self._fit()
@@ -134,58 +130,18 @@ class ValueEngine:
             return []
         return self._look(index, sequence, "not_open", now)
 
-    def _set_triggers(self, index: int, columns: Iterable[int] | None = None) -> None:
-        first, count = self._rows(index)
+    def _set_triggers(self, index: int) -> None:
         market = self._markets[index]
-        for column in range(len(self._commissions)) if columns is None else columns:
-            if market.is_live:
-                self._trigger[first : first + count, column] = self._triggers(
-                    market, self._commissions[column]
-                )
-            else:
-                self._trigger[first : first + count, column] = NEVER
-
-    def _triggers(self, market: _Market, commission: Decimal) -> Ints:
-        found = market.triggers.get(commission)
-        if found is None:
-            assert market.priced is not None
-            found = np.array(
-                [
-                    trigger(chance, side, commission, self.rules)
-                    for side in ("back", "lay")
-                    for chance in market.priced.chances
-                ],
-                np.int64,
-            )
-            market.triggers[commission] = found
-        return found
-
-    def _rows(self, index: int) -> tuple[int, int]:
-        return self.board.first_row[index], 2 * len(self.board.markets[index].selections)
+        self._triggers.set(index, market.priced if market.takes_bets else None)
 
     def _fit(self) -> None:
         """Grow with the board."""
-        shape = self.board.odds.shape
-        if self._trigger.shape != shape:
-            rows, columns = self._trigger.shape
-            triggers, is_open = np.full(shape, NEVER, np.int64), np.zeros(shape, np.bool_)
-            triggers[:rows, :columns], is_open[:rows, :columns] = self._trigger, self._is_open
-            self._trigger, self._is_open = triggers, is_open
-        first = len(self._commissions)
-        if first < len(self.board.bookmakers):
-            self._commissions += [
-                self._thresholds.terms(bookmaker).commission
-                for bookmaker in self.board.bookmakers[first:]
-            ]
-            ages = [
-                self._thresholds.max_ages.seconds(bookmaker)
-                for bookmaker in self.board.bookmakers[first:]
-            ]
-            self._ages = np.append(
-                self._ages, (np.array(ages) * 1_000_000).clip(max=2**61).astype(np.int64)
-            )
-            for index in range(len(self._markets)):
-                self._set_triggers(index, range(first, len(self._commissions)))
+        self._triggers.fit()
+        if self._is_open.shape != self.board.odds.shape:
+            rows, columns = self._is_open.shape
+            is_open = np.zeros(self.board.odds.shape, np.bool_)
+            is_open[:rows, :columns] = self._is_open
+            self._is_open = is_open
 
     # ---- what happens
 
@@ -213,7 +169,7 @@ class ValueEngine:
         rows, odds, sizes = (
             np.array([cell for each in lines for cell in each.cells], np.int64).reshape(-1, 3).T
         )
-        values = self._are_values(rows, columns, odds) | self._is_open[rows, columns]
+        values = self._triggers.reached(rows, columns, odds) | self._is_open[rows, columns]
         loud = set(self.board.market_of[rows[values]].tolist())
         changes: list[ValueChange] = []
         for each, sequence in messages:
@@ -249,16 +205,10 @@ class ValueEngine:
         self._expect(int(at.min()), columns)
         return [*begun, *self._follow(applied, sequence, now)]
 
-    def _are_values(self, rows: Ints, columns: Ints, odds: Ints) -> Bools:
-        reached: Bools = (
-            np.where(self.board.is_lay[rows], -odds, odds) >= self._trigger[rows, columns]
-        )
-        return reached & (odds > 0)
-
     def _expect(self, at: int, columns: Ints) -> None:
         """Note that quotes of this time or later were taken: some of them may be too old by then."""
         if len(columns):
-            ages = self._ages[columns[0]] if len(columns) == 1 else self._ages[columns].min()
+            ages = self._triggers.ages[columns].min()
             self._due = min(self._due, at + int(ages))
 
     def expire(self, sequence: int, now: datetime) -> list[ValueChange]:
@@ -328,7 +278,7 @@ class ValueEngine:
         changes = self._pass_time(sequence, now)
         if not len(rows) or sequence <= self._told_through:
             return changes
-        values = self._are_values(rows, columns, self.board.odds[rows, columns])
+        values = self._triggers.reached(rows, columns, self.board.odds[rows, columns])
         values |= self._is_open[rows, columns]
         if values.any():
             for index in np.unique(self.board.market_of[rows[values]]).tolist():
@@ -385,8 +335,8 @@ class ValueEngine:
     ) -> list[ValueChange]:
         """Hold all quotes of a market against the model, and tell what differs from what was told."""
         market = self._markets[index]
-        first, count = self._rows(index)
-        passing = self._passing(first, count, now) if market.is_live else []
+        first, count = self._triggers.rows(index)
+        passing = self._passing(index, now) if market.is_live else []
         changes = [
             self._end(cell, sequence, self._reason(cell, market, reason))
             for cell in self._in_order(market.open - set(passing))
@@ -401,17 +351,14 @@ class ValueEngine:
                 changes.append(change)
         return changes
 
-    def _passing(self, first: int, count: int, now: datetime) -> list[Cell]:
-        used = len(self._commissions)
-        odds = self.board.odds[first : first + count, :used]
-        half = count // 2
-        passes = odds > 0
-        passes[:half] &= odds[:half] >= self._trigger[first : first + half, :used]
-        passes[half:] &= -odds[half:] >= self._trigger[first + half : first + count, :used]
+    def _passing(self, index: int, now: datetime) -> list[Cell]:
+        first, count = self._triggers.rows(index)
+        passes = self._triggers.reached_in(index)
         if not self._is_settled:
             # Nothing expires yet, but what is too old by itself opens nothing.
-            fresh = self.board.at[first : first + count, :used] >= to_microseconds(now) - self._ages
-            passes &= fresh | self._is_open[first : first + count, :used]
+            cells = np.s_[first : first + count, : passes.shape[1]]
+            fresh = self.board.at[cells] >= to_microseconds(now) - self._triggers.ages
+            passes &= fresh | self._is_open[cells]
         rows, columns = passes.nonzero()
         return self._in_order(zip((rows + first).tolist(), columns.tolist(), strict=True))
 
@@ -426,7 +373,7 @@ class ValueEngine:
             at = row - first
             if at < count // 2:
                 quoted = Decimal(int(self.board.odds[row, column])) / 1000
-                price = effective_odds("back", quoted, self._commissions[column])
+                price = effective_odds("back", quoted, self._triggers.commissions[column])
                 best[at] = max(best.get(at, 0.0), price)
         return best
 

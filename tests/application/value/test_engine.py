@@ -23,6 +23,7 @@ from tests.application.value.desk import (
     NOW,
     OTHER_MODEL,
     STARTS,
+    THRESHOLDS,
     an_engine,
     market,
     message,
@@ -353,7 +354,7 @@ def test_another_model_closes_what_it_finds_fair_and_tells_the_others_anew() -> 
     told += engine.apply(message(OU, "alpha", {"over": "9"}), 2, NOW)
     signals = {each.signal_id: each.signal for each in told if each.signal}
     assert len(signals) == 2
-    after = ValueEngine(ValueRules(), engine._thresholds)
+    after = ValueEngine(ValueRules(), THRESHOLDS)
     other = priced(X2, 2, OTHER_MODEL)
     dull = tuple(
         type(each)(each.selection_id, Decimal("0.333333"), Decimal("0.3"), Decimal("0.4"))
@@ -375,7 +376,7 @@ def test_what_no_model_prices_any_more_is_closed() -> None:
     engine = an_engine([X2, OU])
     told = engine.apply(message(X2, "alpha", {"home": "9"}), 1, NOW)
     told += engine.apply(message(OU, "alpha", {"over": "9"}), 2, NOW)
-    after = ValueEngine(ValueRules(), engine._thresholds)
+    after = ValueEngine(ValueRules(), THRESHOLDS)
     after.describe(X2, STARTS, None)  # and the other market is gone altogether
     after.restore([(each.signal_id, each.signal) for each in told if each.signal], 2)
     ended = {each.signal_id: each.ended for each in after.settle(2, [], NOW)}
