@@ -13,7 +13,7 @@ from pathlib import Path
 
 from adapters.hkjc import read_results
 from adapters.learners.racing import racing_candidates, racing_learners
-from application.racing_evaluation import evaluate_races
+from application.racing.evaluation import evaluate_races
 from domain.prediction.racing.form_logit import FormLogitLearner
 from domain.prediction.racing.reading import FROM_ODDS
 from fairbook.evaluate_racing import RESULTS_FILE, racing_text

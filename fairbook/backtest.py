@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from adapters.football_data import FootballDataError
-from application.backtest import (
+from application.backtest.betting import (
     PRICES,
     STAKINGS,
     BacktestMarket,
@@ -27,10 +27,10 @@ from application.backtest import (
     Point,
     bet_on,
 )
-from application.backtest_offers import MARKETS, MODELS, OfferSettings, offers_of
-from application.backtest_report import BacktestReport, Drawdown, Summary, report_of
-from application.football_forecaster import GoalsSettings
-from application.football_matches import SEASON_STARTS_IN, PricedMatch
+from application.backtest.offers import MARKETS, MODELS, OfferSettings, offers_of
+from application.backtest.report import BacktestReport, Drawdown, Summary, report_of
+from application.football.forecaster import GoalsSettings
+from application.football.matches import SEASON_STARTS_IN, PricedMatch
 from domain.events import MarketType
 from domain.money import MAX_AMOUNT_MINOR, MINOR_DIGITS, check_currency
 from domain.prediction.kelly import StakeRule

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from adapters.football_data import FootballDataError
-from application.football_comparison import (
+from application.football.comparison import (
     CLOSING,
     ELO,
     GOALS,
@@ -30,8 +30,8 @@ from application.football_comparison import (
     forecast_of,
     with_stack,
 )
-from application.football_evaluation import walk_forward
-from application.football_matches import PricedMatch, season_name
+from application.football.evaluation import walk_forward
+from application.football.matches import PricedMatch, season_name
 from domain.refusals import Refusal
 from fairbook.backtest import (
     SEED,

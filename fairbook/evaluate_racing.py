@@ -6,7 +6,7 @@ from typing import Final
 
 from adapters.hkjc import read_results
 from adapters.learners.racing import racing_candidates, racing_learners
-from application.racing_evaluation import RacingEvaluation, evaluate_races
+from application.racing.evaluation import RacingEvaluation, evaluate_races
 
 RESULTS_FILE: Final = Path("racing/hkjc_2016_2024.csv.gz")
 """Where a folder of data keeps Hong Kong's results."""

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from application.football_matches import PricedMatch
+from application.football.matches import PricedMatch
 from fairbook.fit_times import FitTimes
 from fairbook.peer import ONE_THREAD, ROOT, PeerMissing, ask, question
 from fairbook.targets import FootballTimes, Speed

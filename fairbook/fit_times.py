@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Struct
 
 from adapters.football_data import FootballDataError
-from application.football_forecaster import GoalsSettings
+from application.football.forecaster import GoalsSettings
 from domain.prediction.goals_fit import GoalsFit, fit_goals
 from domain.prediction.goals_sampler import sample_goals
 from domain.prediction.goals_table import FINISHED_AFTER, GoalsTable, PlayedMatch, newcomers_of

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.football_data import FootballDataError, Match, read_season
-from application.football_matches import MarketPrices, PricedMatch, season_of
+from application.football.matches import MarketPrices, PricedMatch, season_of
 from domain.prediction.goals_table import PlayedMatch
 
 BESIDE: Final = Path(__file__).parents[2] / "shared" / "data"

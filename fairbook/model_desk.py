@@ -13,8 +13,8 @@ from adapters.postgres.reader import Reader
 from adapters.postgres.settings import ledger_environment
 from application import answers
 from application.artefacts import Artefacts
-from application.football_predicting import Asked, Prediction, predict, read_goals
-from application.football_training import Active, Learned
+from application.football.predicting import Asked, Prediction, predict, read_goals
+from application.football.training import Active, Learned
 from application.ledger import Ledger
 from domain.actors import MODELLER
 from domain.commands import ActivateModel, Command, EvaluateModel, RecordPredictions, RegisterModel

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from adapters.postgres.bell import LedgerBell
 from adapters.postgres.leadership import Leadership
-from application.football_training import Learned, Lesson, learn, over_by
+from application.football.training import Learned, Lesson, learn, over_by
 from application.ledger import utc_now
 from application.log import LogUnavailable
 from domain.model import Model

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from application.football_matches import PricedMatch
+from application.football.matches import PricedMatch
 from domain.prediction.checks import Floats
 from domain.prediction.goals_table import FINISHED_AFTER
 

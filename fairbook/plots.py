@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from application.football_comparison import Bin
+from application.football.comparison import Bin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from uuid import UUID
 from rich.console import Console
 from rich.table import Table
 
-from application.football_training import rounded
+from application.football.training import rounded
 from application.log import LogUnavailable
 from domain.events import Chance, MarketChances, PredictionMade
 from domain.market import Market
@@ -32,7 +32,7 @@ from fairbook.train import RACING_SCOPE
 from read_models import models, results
 
 if TYPE_CHECKING:
-    from application.racing_model import RaceChances
+    from application.racing.model import RaceChances
     from domain.prediction.racing.races import Race
 
 DONE, SOME_REFUSED, FAILED = 0, 1, 2
@@ -198,7 +198,7 @@ def race_chances(content: bytes, card: bytes, *, with_market: bool) -> "tuple[Ra
     """Give a card's race and what a racing model says of it; raises Refusal, OSError where the extra is missing."""
     from adapters.learners.lightgbm_library import LearnerMissingError
     from adapters.learners.racing import racing_readers
-    from application.racing_model import racing_from_bytes
+    from application.racing.model import racing_from_bytes
     from domain.prediction.racing.races import card_from_json
 
     try:

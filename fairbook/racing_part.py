@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from adapters.hkjc import HkjcError
 from adapters.learners.lightgbm_library import LearnerMissingError
-from application.football_comparison import Bin, share_interval
-from application.racing_evaluation import RacingEvaluation
+from application.football.comparison import Bin, share_interval
+from application.racing.evaluation import RacingEvaluation
 from domain.refusals import Refusal
 from fairbook.evaluate_racing import evaluate_racing, racing_text
 from fairbook.targets import Target, interval

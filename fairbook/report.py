@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from application.football_comparison import (
+from application.football.comparison import (
     CLOSING,
     ELO,
     GOALS,

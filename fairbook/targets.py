@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from application.football_comparison import GOALS, OPENING, PEER, STACK, Comparison, Gap
+from application.football.comparison import GOALS, OPENING, PEER, STACK, Comparison, Gap
 from domain.prediction.losses import Interval
 
 WITHIN: Final = 0.002

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from adapters.football_data import FootballDataError
 from adapters.football_data_columns import COMPETITIONS
-from application.football_training import Learned, Lesson, learn
+from application.football.training import Learned, Lesson, learn
 from application.ledger import utc_now
 from application.log import LogUnavailable
 from domain.events import ModelTrained, TrainingData
@@ -169,8 +169,8 @@ def learn_races(file: Path, show: Callable[[str, float], None]) -> tuple[bytes, 
     from adapters.hkjc import HkjcError, read_results
     from adapters.learners.lightgbm_library import LearnerMissingError
     from adapters.learners.racing import racing_learners
-    from application.racing_model import racing_to_bytes
-    from application.racing_training import train_racing
+    from application.racing.model import racing_to_bytes
+    from application.racing.training import train_racing
 
     try:
         races = read_results(file).races

@@ -3,7 +3,7 @@
 from adapters.learners.boosted import BoostedLearner
 from adapters.learners.forest import ForestLearner
 from adapters.learners.network import NetworkLearner
-from application.racing_members import Learner
+from application.racing.members import Learner
 from domain.prediction.racing.form_logit import FormLogitLearner
 
 

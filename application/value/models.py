@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from application.artefacts import Artefacts
-from application.football_predicting import known_side
+from application.football.predicting import known_side
 from domain.board import MarketDescription
 from domain.events import ModelKind
 from domain.market import Market

@@ -6,7 +6,7 @@ from decimal import Decimal
 import numpy as np
 from msgspec.structs import replace
 
-from application.football_matches import MarketPrices, PricedMatch, season_of
+from application.football.matches import MarketPrices, PricedMatch, season_of
 from domain.events import Fixture, Quote
 from domain.outcomes import Proposition
 from domain.prediction.goals_model import result_chances, worth

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from application.football_matches import PricedMatch
+from application.football.matches import PricedMatch
 from tests.application.priced_leagues import priced_league
 
 PREFIXES = {"pinnacle": "PS", "other": "B365"}

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from application.football_comparison import (
+from application.football.comparison import (
     CLOSING,
     ELO,
     GOALS,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from application.football_training import Lesson, learn
+from application.football.training import Lesson, learn
 from domain.events import ModelActivated, ModelTrained, PredictionMade
 from domain.prediction.goals_table import PlayedMatch
 from fairbook.model_desk import ModelDesk, model_desk

@@ -9,7 +9,7 @@ import pytest
 
 from adapters.feeds.site import chromium_path, launched
 from adapters.feeds.site_description import SiteError
-from application.football_comparison import Bin
+from application.football.comparison import Bin
 from fairbook import plots
 from fairbook.cli import main
 from fairbook.report import page, table

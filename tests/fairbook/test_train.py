@@ -11,8 +11,8 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.football_data_columns import COMPETITIONS
-from application.racing_model import racing_to_bytes
-from application.racing_training import train_racing
+from application.racing.model import racing_to_bytes
+from application.racing.training import train_racing
 from domain.commands import FixtureBody, OpenMarket, SelectionBody
 from domain.events import ModelActivated, ModelEvaluated, ModelTrained, PredictionMade
 from domain.prediction.racing.form_logit import FormLogitLearner

@@ -6,9 +6,9 @@ from adapters.learners.forest import ForestLearner
 from adapters.learners.lightgbm_library import LearnerMissingError, lightgbm_module
 from adapters.learners.network import NetworkLearner
 from adapters.learners.racing import racing_candidates, racing_learners, racing_readers
-from application.racing_members import Learner
-from application.racing_model import racing_from_bytes, racing_to_bytes
-from application.racing_training import train_racing
+from application.racing.members import Learner
+from application.racing.model import racing_from_bytes, racing_to_bytes
+from application.racing.training import train_racing
 from domain.prediction.conditional_logit import Contests, pseudo_r2
 from domain.prediction.racing.form_logit import FormLogitLearner
 from domain.prediction.racing.race_stack import log_chances

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from application.racing_training import forecast_seasons
+from application.racing.training import forecast_seasons
 from domain.prediction.racing.form_logit import FormLogitLearner
 from domain.prediction.racing.lesson import hear
 from domain.prediction.racing.memory import Past

@@ -12,7 +12,7 @@ from itertools import groupby
 import numpy as np
 from msgspec import Struct
 
-from application.football_forecaster import GoalsSettings, LeagueForecaster
+from application.football.forecaster import GoalsSettings, LeagueForecaster
 from domain.prediction.checks import Floats, Ints
 from domain.prediction.goals_model import result_chances
 from domain.prediction.goals_table import PlayedMatch

@@ -8,7 +8,7 @@ from uuid import UUID
 import numpy as np
 from msgspec import Struct
 
-from application.football_training import rounded
+from application.football.training import rounded
 from domain.events import (
     Chance,
     Estimate,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from application.racing_evaluation import evaluate_races, top_shares
+from application.racing.evaluation import evaluate_races, top_shares
 from domain.prediction.racing.form_logit import FormLogitLearner
 from domain.prediction.racing.race_table import race_table
 from domain.refusals import NoMatches

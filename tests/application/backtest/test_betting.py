@@ -11,11 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from application.backtest import PRICES, Betting, BettingRules, Offer, Point, bet_on, stakes_on
-from application.backtest_offers import OfferSettings, offers_of
-from application.backtest_report import drawdown_of, report_of
-from application.football_forecaster import GoalsSettings
-from application.football_matches import PricedMatch
+from application.backtest.betting import (
+    PRICES,
+    Betting,
+    BettingRules,
+    Offer,
+    Point,
+    bet_on,
+    stakes_on,
+)
+from application.backtest.offers import OfferSettings, offers_of
+from application.backtest.report import drawdown_of, report_of
+from application.football.forecaster import GoalsSettings
+from application.football.matches import PricedMatch
 from domain.money import round_half_up
 from domain.prediction.goals_table import FINISHED_AFTER, PlayedMatch
 from domain.prediction.kelly import StakeRule

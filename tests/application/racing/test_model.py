@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from application.racing_model import RacingModel, racing_from_bytes, racing_to_bytes
-from application.racing_training import train_racing
+from application.racing.model import RacingModel, racing_from_bytes, racing_to_bytes
+from application.racing.training import train_racing
 from domain.prediction.racing.form_logit import FormLogitLearner
 from domain.prediction.racing.races import Race
 from domain.refusals import InvalidInput, NoMatches

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-from application.football_comparison import (
+from application.football.comparison import (
     CLOSING,
     GOALS,
     OPENING,
@@ -17,8 +17,8 @@ from application.football_comparison import (
     reliability_of,
     with_stack,
 )
-from application.football_evaluation import outcomes_of
-from application.football_matches import PricedMatch, consensus, season_name, season_of, sharp_line
+from application.football.evaluation import outcomes_of
+from application.football.matches import PricedMatch, consensus, season_name, season_of, sharp_line
 from domain.prediction.checks import Floats
 from domain.prediction.goals_table import PlayedMatch
 from domain.prediction.losses import log_losses

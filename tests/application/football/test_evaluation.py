@@ -9,13 +9,13 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.football_data import read_season
-from application.football_evaluation import (
+from application.football.evaluation import (
     difference_of,
     outcomes_of,
     scores_of,
     walk_forward,
 )
-from application.football_forecaster import GoalsSettings, LeagueForecaster
+from application.football.forecaster import GoalsSettings, LeagueForecaster
 from domain.prediction.elo import EloGoals
 from domain.prediction.goals_model import result_chances
 from domain.prediction.goals_table import PlayedMatch
@@ -24,7 +24,7 @@ from domain.refusals import InvalidInput, NoMatches
 from tests.builders import NOW
 from tests.domain.prediction.leagues import league
 
-DATA = Path(os.environ.get("FAIRBOOK_DATA", Path(__file__).parents[2] / "../shared/data"))
+DATA = Path(os.environ.get("FAIRBOOK_DATA", Path(__file__).parents[3] / "../shared/data"))
 SETTINGS = GoalsSettings(draws=50)
 SINCE = NOW - timedelta(days=330)
 

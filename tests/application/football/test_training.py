@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from application.football_predicting import Asked, known_side, predict, read_goals
-from application.football_training import (
+from application.football.predicting import Asked, known_side, predict, read_goals
+from application.football.training import (
     Active,
     Learned,
     Lesson,

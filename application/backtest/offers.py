@@ -9,9 +9,9 @@ from typing import Final, Literal, get_args
 import numpy as np
 from msgspec import Struct
 
-from application.backtest import PRICES, Offer, Price
-from application.football_forecaster import GoalsSettings, LeagueForecaster
-from application.football_matches import (
+from application.backtest.betting import PRICES, Offer, Price
+from application.football.forecaster import GoalsSettings, LeagueForecaster
+from application.football.matches import (
     TRUST,
     MarketPrices,
     PricedMatch,

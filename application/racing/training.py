@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
-from application.racing_members import Learner, Member
-from application.racing_model import RacingModel
+from application.racing.members import Learner, Member
+from application.racing.model import RacingModel
 from domain.prediction.checks import Bools, Floats
 from domain.prediction.racing.orders import fit_powers
 from domain.prediction.racing.race_stack import fit_race_stack, priced

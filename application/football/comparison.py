@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
-from application.football_evaluation import difference_of, scores_of
-from application.football_matches import (
+from application.football.evaluation import difference_of, scores_of
+from application.football.matches import (
     PINNACLE,
     TRUST,
     PricedMatch,

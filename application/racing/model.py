@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from application.racing_members import Learner, Member
+from application.racing.members import Learner, Member
 from domain.prediction.checks import Floats
 from domain.prediction.conditional_logit import LogitFit
 from domain.prediction.racing.joint import check_joint

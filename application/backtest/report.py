@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
-from application.backtest import BacktestMarket, Betting, Point
-from application.football_matches import season_name
+from application.backtest.betting import BacktestMarket, Betting, Point
+from application.football.matches import season_name
 from domain.prediction.checks import Floats
 from domain.prediction.losses import Interval, bootstrap_mean
 

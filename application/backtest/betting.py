@@ -16,7 +16,7 @@ from uuid import UUID
 import numpy as np
 from msgspec import Struct
 
-from application.football_matches import PricedMatch
+from application.football.matches import PricedMatch
 from domain.events import MarketType, Quote, Result
 from domain.money import MAX_AMOUNT_MINOR, has_at_most_places
 from domain.outcomes import back_odds

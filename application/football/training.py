@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from application.football_evaluation import difference_of, outcomes_of, scores_of
-from application.football_forecaster import GoalsSettings, LeagueForecaster
+from application.football.evaluation import difference_of, outcomes_of, scores_of
+from application.football.forecaster import GoalsSettings, LeagueForecaster
 from domain.events import Estimate, ModelEvaluated, ModelTrained, TrainingData
 from domain.model import PLACES
 from domain.names import likeness

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
-from application.racing_members import Learner
-from application.racing_training import OnProgress, forecast_seasons
+from application.racing.members import Learner
+from application.racing.training import OnProgress, forecast_seasons
 from domain.prediction.checks import Bools, Floats, Ints
 from domain.prediction.conditional_logit import Contests, pseudo_r2
 from domain.prediction.losses import Interval

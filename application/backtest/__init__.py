@@ -1,0 +1,1 @@
+"""What a bankroll would have become, had a model's bets been placed."""

@@ -1,0 +1,1 @@
+"""Football models at work: what they learn from, what they forecast, and how good that was."""
