@@ -221,11 +221,7 @@ def _shares(
     others: Mapping[int, float],
     rule: StakeRule,
 ) -> tuple[float, float]:
-    """Give Kelly's share, and what the rule leaves of it.
-
-    Of several bets each is cut to its cap, then all in proportion to the market's: `kelly_shares` could say what is best
-    under caps, but takes a thousand times as long, for every price of a market.
-    """
+    """Give Kelly's share, and what the rule leaves of it."""
     price = effective_odds(side, odds, commission)
     most = min(rule.cap, rule.total_cap)
     ends = priced.endings[selection]
@@ -240,13 +236,11 @@ def _shares(
     prices = {**others, selection: price}
     taken = sorted(prices)
     wins_of = np.array([float(priced.chances[each].probability) for each in taken])
-    full = kelly_shares(
-        wins_of / max(1.0, wins_of.sum()), np.array([prices[each] for each in taken])
+    offered, at = np.array([prices[each] for each in taken]), taken.index(selection)
+    wins_of /= max(1.0, wins_of.sum())
+    return float(kelly_shares(wins_of, offered)[at]), float(
+        kelly_shares(wins_of, offered, rule)[at]
     )
-    cut = np.minimum(rule.fraction * full, rule.cap)
-    cut *= min(1.0, rule.total_cap / max(cut.sum(), rule.total_cap))
-    at = taken.index(selection)
-    return float(full[at]), float(cut[at])
 
 
 def effective_odds(side: Side, odds: Decimal, commission: Decimal) -> float:

@@ -8,7 +8,12 @@ from uuid import UUID
 
 from domain.commands import ValueChange
 from domain.events import ValueEnd, ValueSignal
-from domain.prediction.kelly import kelly_share, kelly_share_of_returns, kelly_shares
+from domain.prediction.kelly import (
+    StakeRule,
+    kelly_share,
+    kelly_share_of_returns,
+    kelly_shares,
+)
 from domain.quotes import QuoteMessage
 from domain.value import PricedMarket, ValueRules
 from domain.value_signal import signal_id
@@ -168,14 +173,14 @@ class Plain:
         selections = market.market.selections
         at, price = selections.index(key[0]), self._after(key, values[key])
         p = [float(each.probability) for each in market.chances]
-        shares: dict[int, float] = {}
+        rule = StakeRule(rules.fraction, rules.cap, rules.market_cap)
         if (ends := market.endings[at]) is not None:
             returns = [price, (1 + price) / 2, 1.0, 0.5, 0.0]
-            shares[at] = kelly_share_of_returns(ends if key[1] == "back" else ends[::-1], returns)
+            share = kelly_share_of_returns(ends if key[1] == "back" else ends[::-1], returns)
         elif key[1] == "lay":
-            shares[at] = kelly_share(1 - p[at], price)
+            share = kelly_share(1 - p[at], price)
         elif market.market.type == "DC" or any(each.refund for each in market.chances):
-            shares[at] = kelly_share(p[at], price)
+            share = kelly_share(p[at], price)
         else:
             prices = {at: price}
             for other, odds in values.items():
@@ -183,15 +188,13 @@ class Plain:
                     index = selections.index(other[0])
                     prices[index] = max(prices.get(index, 0.0), self._after(other, odds))
             whole = max(1.0, sum(p[each] for each in prices))
-            found = kelly_shares(
+            bets = (
                 [p[each] / whole for each in sorted(prices)],
                 [prices[each] for each in sorted(prices)],
             )
-            shares = dict(zip(sorted(prices), map(float, found), strict=True))
-        cut = {each: min(rules.fraction * share, rules.cap) for each, share in shares.items()}
-        if sum(cut.values()) > rules.market_cap:
-            cut[at] *= rules.market_cap / sum(cut.values())
-        return shares[at], cut[at]
+            place = sorted(prices).index(at)
+            return float(kelly_shares(*bets)[place]), float(kelly_shares(*bets, rule)[place])
+        return share, min(rules.fraction * share, rules.cap, rules.market_cap)
 
 
 def _six(value: Fraction) -> Decimal:
