@@ -141,7 +141,7 @@ def matches_of_files(files: Sequence[Path], scope: str) -> list[PlayedMatch]:
         (chosen,) = leagues.values()
     else:
         raise FootballDataError(
-            f"these files are of {', '.join(sorted(leagues))}: name one with --scope"
+            f"these files are of {', '.join(sorted(leagues))}, by what their names begin with: name one with --scope"
         )
     return [match.played for match in chosen]
 
