@@ -24,7 +24,6 @@ from fairbook.model_desk import CODE_VERSION, Loaded, ModelDesk, by_fixture, mod
 from fairbook.settings import Settings
 from read_models import models, results
 
-STANDBY_SECONDS: Final = 1.0
 NEWS_SECONDS: Final = 5.0
 VIEWS_SECONDS: Final = 0.1
 """The views show what rang a moment later."""
@@ -149,8 +148,7 @@ async def handle_models(settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         lead = Leadership(database_url, "models")
         stack.push_async_callback(lead.release)
-        while not await lead.held():  # noqa: ASYNC110  another process holds it: there is nothing here to wait for
-            await asyncio.sleep(STANDBY_SECONDS)
+        await lead.won()
         desk = await stack.enter_async_context(model_desk(settings))
         bell = await stack.enter_async_context(LedgerBell(database_url))
         modelling = Modelling(desk, settings.retrain_hours)

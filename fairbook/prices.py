@@ -18,7 +18,7 @@ from adapters.nats.live import NatsLive
 from adapters.nats.outlet import PriceOutlet
 from adapters.nats.publisher import Publisher
 from adapters.nats.streams import ODDS, SIGNALS_SECONDS, ensure_streams
-from adapters.postgres.leadership import Leadership
+from adapters.postgres.leadership import STANDBY_SECONDS, Leadership
 from adapters.postgres.reader import Reader
 from adapters.postgres.settings import ledger_environment
 from adapters.valkey.board import ValkeyBoard
@@ -33,7 +33,6 @@ from domain.commands import ArbitrageChange
 from fairbook.settings import Settings, SettingsError
 from read_models import arbitrages, prices
 
-STANDBY_SECONDS: Final = 1.0
 VIEWS_SECONDS: Final = 30.0
 
 _log = logging.getLogger("fairbook.prices")
@@ -61,8 +60,7 @@ async def handle_prices(settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         lead = Leadership(database_url, "prices")
         stack.push_async_callback(lead.release)
-        while not await lead.held():  # noqa: ASYNC110  another process holds it: there is nothing here to wait for
-            await asyncio.sleep(STANDBY_SECONDS)
+        await lead.won()
         nats = await stack.enter_async_context(connected(nats_url, "prices"))
         await ensure_streams(nats.jetstream, settings.streams)
         ledger = await stack.enter_async_context(Ledger(ledger_environment(database_url)))
@@ -108,6 +106,17 @@ async def handle_prices(settings: Settings) -> None:
     raise LogUnavailable("another process has taken the lead")
 
 
+async def shown(reader: Reader, *views: str) -> int:
+    """Wait until views show all that the ledger holds now, and give its position; raises LogUnavailable."""
+    position = await reader.head()
+    for view in views:
+        if not await reader.wait_for(view, position, VIEWS_SECONDS):
+            raise LogUnavailable(
+                f"the view {view} is not up to date; is `fairbook project` running?"
+            )
+    return position
+
+
 class _Known:
     """What the handler asks of the views, and of the log."""
 
@@ -116,12 +125,7 @@ class _Known:
 
     async def start(self) -> Start:
         """Wait until the views show all that the ledger holds now, and give it."""
-        position = await self._reader.head()
-        for view in ("prices", "arbitrages", "markets"):
-            if not await self._reader.wait_for(view, position, VIEWS_SECONDS):
-                raise LogUnavailable(
-                    f"the view {view} is not up to date; is `fairbook project` running?"
-                )
+        position = await shown(self._reader, "prices", "arbitrages", "markets")
         rows = await prices.of_live_markets(self._reader)
         return Start(
             position=position,

@@ -17,7 +17,6 @@ from domain.commands import PredictedMarket
 from fairbook.settings import Settings
 from read_models import predictions
 
-STANDBY_SECONDS: Final = 1.0
 VIEWS_SECONDS: Final = 0.1
 """The views show what rang a moment later."""
 
@@ -60,8 +59,7 @@ async def handle_scores(settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         lead = Leadership(database_url, "scores")
         stack.push_async_callback(lead.release)
-        while not await lead.held():  # noqa: ASYNC110  another process holds it: there is nothing here to wait for
-            await asyncio.sleep(STANDBY_SECONDS)
+        await lead.won()
         ledger = await stack.enter_async_context(Ledger(ledger_environment(database_url)))
         reader = Reader(database_url, pool_size=1)
         stack.push_async_callback(reader.close)

@@ -6,7 +6,6 @@ import logging
 import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Final
 
 import msgspec
 
@@ -18,7 +17,7 @@ from adapters.nats.outlet import ValueSignalOutlet
 from adapters.nats.progress import KeptPrices
 from adapters.nats.publisher import Publisher
 from adapters.nats.streams import ODDS, SIGNALS_SECONDS, ensure_streams
-from adapters.postgres.leadership import Leadership
+from adapters.postgres.leadership import STANDBY_SECONDS, Leadership
 from adapters.postgres.reader import Reader
 from adapters.postgres.settings import ledger_environment
 from application.ledger import Ledger, utc_now
@@ -30,12 +29,9 @@ from application.value.ports import ValueStart
 from application.value.signals import value_change_of
 from domain.commands import ValueChange
 from domain.value import ValueRules
-from fairbook.prices import thresholds_of
+from fairbook.prices import shown, thresholds_of
 from fairbook.settings import Settings
 from read_models import models, prices, value_signals
-
-STANDBY_SECONDS: Final = 1.0
-VIEWS_SECONDS: Final = 30.0
 
 _log = logging.getLogger("fairbook.value")
 
@@ -58,8 +54,7 @@ async def handle_value(settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         lead = Leadership(database_url, "value")
         stack.push_async_callback(lead.release)
-        while not await lead.held():  # noqa: ASYNC110  another process holds it: there is nothing here to wait for
-            await asyncio.sleep(STANDBY_SECONDS)
+        await lead.won()
         nats = await stack.enter_async_context(connected(nats_url, "value"))
         await ensure_streams(nats.jetstream, settings.streams)
         ledger = await stack.enter_async_context(Ledger(ledger_environment(database_url)))
@@ -106,12 +101,7 @@ class _Known:
 
     async def start(self) -> ValueStart:
         """Wait until the views show all that the ledger holds now, and give it."""
-        position = await self._reader.head()
-        for view in ("models", "prices", "value_signals", "markets"):
-            if not await self._reader.wait_for(view, position, VIEWS_SECONDS):
-                raise LogUnavailable(
-                    f"the view {view} is not up to date; is `fairbook project` running?"
-                )
+        position = await shown(self._reader, "models", "prices", "value_signals", "markets")
         active = [
             ActiveModel(row.model_id, row.kind, row.scope, row.artefact, row.data.until)
             for row in await models.active(self._reader)

@@ -1,10 +1,15 @@
 """Which of several processes does a job: who holds an advisory lock of the database."""
 
+import asyncio
 import zlib
+from typing import Final
 
 import psycopg
 
 from application.log import LogUnavailable
+
+STANDBY_SECONDS: Final = 1.0
+"""How often whoever waits for the lead, or works under it, asks who has it."""
 
 
 class Leadership:
@@ -36,6 +41,11 @@ class Leadership:
             raise LogUnavailable(str(error).strip()) from error
         self._held = row is not None and row[0]
         return self._held
+
+    async def won(self) -> None:
+        """Wait until this process leads; raises LogUnavailable."""
+        while not await self.held():  # noqa: ASYNC110  another process holds it: there is nothing here to wait for
+            await asyncio.sleep(STANDBY_SECONDS)
 
     async def release(self) -> None:
         """Let go."""

@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,11 +20,11 @@ from application.ledger import Ledger
 from application.live.source import Fact
 from application.prices import meters
 from application.prices.markets import TAKES_BETS, LiveMarkets, read_fact
-from application.prices.ports import Facts, Inbox, Incoming, KeptPrice, Known, Outlet
+from application.prices.ports import Facts, Inbox, Incoming, Known, Outlet
 from application.prices.recording import Recording, until_one_ends
 from application.prices.snapshots import Snapshots
 from domain.actors import PRICE_HANDLER
-from domain.board import BoardQuote, MarketDescription
+from domain.board import MarketDescription
 from domain.commands import RecordArbitrages
 from domain.events import OddsSnapshotTaken, ResultDeclared
 from domain.market import Market
@@ -100,7 +99,7 @@ class PriceHandler:
         for market_id in sorted(needed):
             await self._markets.learn(market_id)
         self._engine.restore(
-            (_on_board(price) for price in start.prices), dict(start.opportunities), start.sequence
+            (price.on_board() for price in start.prices), dict(start.opportunities), start.sequence
         )
         self._snapshots.restore(start.prices)
         self._sequence = start.sequence
@@ -242,15 +241,3 @@ class PriceHandler:
                     await self._reject(message, "not_kept", refused[market_id])
             await self._inbox.done([each for each, market in handled if market not in refused])
             meters.kept.add(changed.quotes)
-
-
-def _on_board(price: KeptPrice) -> BoardQuote:
-    return BoardQuote(
-        market_id=price.market_id,
-        selection_id=price.selection_id,
-        side=price.side,
-        bookmaker=price.bookmaker,
-        odds=Decimal(0) if price.withdrawn else price.odds,
-        at=price.at,
-        size=price.size,
-    )

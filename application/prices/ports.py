@@ -9,6 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from application.live.source import Fact
+from domain.board import BoardQuote
 from domain.commands import ArbitrageChange
 from domain.events import Opportunity, Side
 from domain.quotes import QuoteMessage
@@ -73,6 +74,18 @@ class KeptPrice(Struct, frozen=True):
     size: Decimal | None
     withdrawn: bool
     at: datetime
+
+    def on_board(self) -> BoardQuote:
+        """Give it as the board takes it; one that is withdrawn is not offered."""
+        return BoardQuote(
+            market_id=self.market_id,
+            selection_id=self.selection_id,
+            side=self.side,
+            bookmaker=self.bookmaker,
+            odds=Decimal(0) if self.withdrawn else self.odds,
+            at=self.at,
+            size=self.size,
+        )
 
 
 class Start(Struct, frozen=True):

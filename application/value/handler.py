@@ -13,7 +13,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final
 
 from application.artefacts import Artefacts
@@ -28,7 +27,7 @@ from application.value.engine import ValueEngine
 from application.value.models import Models
 from application.value.ports import KeptPrices, KnownValues, ValueOutlet, ValueStart
 from domain.actors import VALUE_HANDLER
-from domain.board import BoardQuote, Lines, MarketDescription
+from domain.board import Lines, MarketDescription
 from domain.commands import RecordValueSignals
 from domain.events import ModelActivated, ResultDeclared
 from domain.market import Market
@@ -159,7 +158,7 @@ class ValueHandler:
 
     def _catch_up(self) -> None:
         """Take over what the ledger knew, now that all messages that it may come from were seen again."""
-        prices = [_on_board(price) for price in self._prices]
+        prices = [price.on_board() for price in self._prices]
         self._prices = []
         self._note(self._engine.settle(self._sequence, prices, self._clock()))
         self._caught_up.set()
@@ -242,15 +241,3 @@ class ValueHandler:
             if not self._handled:
                 self._handled_some.clear()
             await self._inbox.done(done)
-
-
-def _on_board(price: KeptPrice) -> BoardQuote:
-    return BoardQuote(
-        market_id=price.market_id,
-        selection_id=price.selection_id,
-        side=price.side,
-        bookmaker=price.bookmaker,
-        odds=Decimal(0) if price.withdrawn else price.odds,
-        at=price.at,
-        size=price.size,
-    )
