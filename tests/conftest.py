@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from hypothesis import settings
+from psycopg.sql import SQL, Identifier
 
 from adapters.embedded import EmbeddedServers
 from tests.adapters.nats.server import NatsServer
@@ -56,16 +57,47 @@ def servers() -> Iterator[EmbeddedServers]:
     shutil.rmtree(folder)
 
 
+def emptied(servers: EmbeddedServers, name: str) -> str:
+    """Make the database if it is not there, drop what is in it, and give its address."""
+    with psycopg.connect(servers.urls.database, autocommit=True) as server:
+        if not server.execute("SELECT FROM pg_database WHERE datname = %s", (name,)).rowcount:
+            server.execute(f"CREATE DATABASE {name}")
+        server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        # Of programs that the last test has killed.
+        server.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s",
+            (name,),
+        )
+    url = servers.urls.database.rpartition("/")[0] + "/" + name
+    with psycopg.connect(url, autocommit=True) as connection:
+        schemas = connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$'"
+        ).fetchall()
+        for (schema,) in schemas:
+            connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(schema)))
+        connection.execute("CREATE SCHEMA public")
+    return url
+
+
+@pytest.fixture(scope="session")
+def shared_name() -> str:
+    """A name that no other run has given to a database."""
+    return f"test_{os.getpid()}_{secrets.token_hex(4)}"
+
+
 @pytest.fixture
-def database_url(servers: EmbeddedServers) -> Iterator[str]:
-    """An empty database of this test's own."""
-    name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
-    server_url = servers.urls.database
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    yield server_url.rpartition("/")[0] + "/" + name
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def database_url(servers: EmbeddedServers, shared_name: str) -> str:
+    """An empty database that no other test uses at the same time.
+
+    One for all tests, emptied for each: making a database takes longer than most tests.
+    """
+    return emptied(servers, shared_name)
+
+
+@pytest.fixture
+def second_database_url(servers: EmbeddedServers, shared_name: str) -> str:
+    """Another empty database beside it."""
+    return emptied(servers, shared_name + "_2")
 
 
 @pytest.fixture
