@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from random import Random
 from typing import Final
 from uuid import UUID, uuid5
@@ -32,7 +32,7 @@ from fairbook.demo.book import Bet, Book, winner
 from fairbook.demo.gala import CUP_MATCHES
 from fairbook.demo.gala_play import GalaPlay, GalaPlayed
 from fairbook.demo.season import Round, Snapshot, own_ids, rounds
-from fairbook.demo.simulation import simulate_season
+from fairbook.demo.simulation import simulate_matches
 from fairbook.demo.tickets import Quota, Ticket
 from fairbook.demo.traders import TRADERS, Desk, Prices, Trader, prices
 from fairbook.imports import open_market, record_odds
@@ -214,8 +214,8 @@ class Play:
         """Let the season's last matches play a cup; a short season is filled up with simulated ones."""
         started = time.perf_counter()
         matches = [match for round_ in reversed(self._rounds) for match in round_.matches]
-        if len(matches) < CUP_MATCHES:
-            matches += simulate_season(self._seed)
+        if missing := max(0, CUP_MATCHES - len(matches)):
+            matches += islice(simulate_matches(self._seed), missing)
         gala = GalaPlay(self._client, self.played.book, self._run_id, self._send, self._take_back)
         self.played.gala = await gala.run(matches[:CUP_MATCHES], self._dice)
         await self._settled(list(self.played.book.purses))

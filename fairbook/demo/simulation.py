@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from random import Random
 from uuid import UUID
 
@@ -65,6 +66,11 @@ class Team(Struct, frozen=True):
 
 def simulate_season(seed: int, teams: int = TEAMS) -> list[Match]:
     """Play a season of `teams` (an even number, at most 20) sides, everyone twice against everyone, home and away."""
+    return list(simulate_matches(seed, teams))
+
+
+def simulate_matches(seed: int, teams: int = TEAMS) -> Iterator[Match]:
+    """Play the matches of that season one after the other, each when it is asked for."""
     if teams not in range(2, TEAMS + 1, 2):
         raise ValueError(f"an even number of teams from 2 to {TEAMS} plays, not {teams}")
     dice = Random(seed)  # noqa: S311  chance that must be repeatable, not secret
@@ -72,16 +78,12 @@ def simulate_season(seed: int, teams: int = TEAMS) -> list[Match]:
         Team(name, dice.gauss(0, STRENGTH_SPREAD), dice.gauss(0, STRENGTH_SPREAD))
         for name in TOWNS[:teams]
     ]
-    matches: list[Match] = []
+    line_numbers = count(1)
     for number, pairs in enumerate(_schedule(sides)):
+        round_starts_at = SEASON_STARTS_AT + number * ROUND
         for place, (home, away) in enumerate(pairs):
-            starts_at = SEASON_STARTS_AT + number * ROUND + (place % KICK_OFFS) * KICK_OFF_GAP
-            matches.append(
-                _match(
-                    dice, len(matches) + 1, starts_at, home, away, SEASON_STARTS_AT + number * ROUND
-                )
-            )
-    return matches
+            starts_at = round_starts_at + (place % KICK_OFFS) * KICK_OFF_GAP
+            yield _match(dice, next(line_numbers), starts_at, home, away, round_starts_at)
 
 
 def _schedule(sides: list[Team]) -> Iterator[list[tuple[Team, Team]]]:

@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from adapters.embedded import EmbeddedServers
 from adapters.postgres import tracking
 from adapters.postgres.projector import Projector
 from adapters.postgres.rebuild import rebuild
@@ -23,6 +24,7 @@ from adapters.postgres.stop import Stop
 from adapters.postgres.tracking import Moved
 from domain.commands import PlaceBets
 from domain.events import BetPlaced, Leg
+from tests.adapters.postgres.copies import Copy, copies_of
 from tests.application.desk import a_desk, read_log
 from tests.builders import ALICE, bet_placed, leg, market_opened, place_bet
 from tests.read_models.business import (
@@ -41,11 +43,21 @@ from tests.service import CHECKOUT
 PATIENCE_SECONDS = 30.0
 
 
-@pytest.fixture
-def database_url(database_url: str) -> str:
-    """A database in which the read models are begun."""
+def fill(database_url: str) -> None:
     create_live(database_url, PROJECTIONS.values())
-    return database_url
+
+
+@pytest.fixture(scope="module")
+def copy(servers: EmbeddedServers) -> Iterator[Copy]:
+    with copies_of(servers.urls.database, fill) as copy:
+        yield copy
+
+
+@pytest.fixture
+def database_url(copy: Copy) -> Iterator[str]:
+    """A database in which the read models are begun."""
+    with copy() as url:
+        yield url
 
 
 @contextlib.contextmanager
@@ -68,7 +80,7 @@ def eventually(holds: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> 
     give_up = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < give_up, "it did not happen in time"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def all_at(database_url: str, position: int, *names: str) -> bool:
@@ -279,7 +291,7 @@ def test_killed_again_and_again_it_does_everything_once(database_url: str) -> No
             await run_business(desk, seed=4, steps=10)
             account_id, market_id = await desk.account(10**9), await desk.market()
             while not stop.is_set():
-                bets = [place_bet(account_id, market_id, 10) for _ in range(20)]
+                bets = [place_bet(account_id, market_id, 10) for _ in range(5)]
                 await desk.ask(PlaceBets(bets=bets), ALICE)
                 await asyncio.sleep(0.02)
 
@@ -304,8 +316,9 @@ def test_killed_again_and_again_it_does_everything_once(database_url: str) -> No
 
 
 def _wait_until_at_work(database_url: str) -> None:
-    seen = positions(database_url)["bets"]
-    eventually(lambda: positions(database_url)["bets"] > seen)
+    with connect(database_url) as connection:
+        seen = tracking.positions(connection)["bets"]
+        eventually(lambda: tracking.positions(connection)["bets"] > seen)
 
 
 def _start_worker(database_url: str) -> subprocess.Popen[bytes]:

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterator
 
 import pytest
 
+from adapters.embedded import EmbeddedServers
 from adapters.postgres import renewal as renewing
 from adapters.postgres.build import Build
 from adapters.postgres.reader import Reader
@@ -14,6 +16,7 @@ from adapters.postgres.snapshot_projection import PROJECTIONS
 from application.log import LogUnavailable
 from fairbook.cli import main
 from read_models import journal
+from tests.adapters.postgres.copies import Copy, copies_of
 from tests.adapters.postgres.test_projector import (
     a_worker,
     all_at,
@@ -27,16 +30,26 @@ OLD_JOURNAL = "ALTER TABLE journal DROP COLUMN method CASCADE"
 """As if a version without this column had made the table."""
 
 
-@pytest.fixture
-def database_url(database_url: str) -> str:
-    """A database whose journal an older version made, with news that no model shows yet."""
+def fill(database_url: str) -> None:
     some_business(database_url)
     follow(database_url)
     with connect(database_url) as connection:
         connection.execute(OLD_JOURNAL)
         connection.execute("UPDATE read_model_shapes SET shape = 'old' WHERE model = 'journal'")
     some_business(database_url, steps=5, seed=2)
-    return database_url
+
+
+@pytest.fixture(scope="module")
+def copy(servers: EmbeddedServers) -> Iterator[Copy]:
+    with copies_of(servers.urls.database, fill) as copy:
+        yield copy
+
+
+@pytest.fixture
+def database_url(copy: Copy) -> Iterator[str]:
+    """A database whose journal an older version made, with news that no model shows yet."""
+    with copy() as url:
+        yield url
 
 
 def old_models(database_url: str) -> list[str]:
