@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.events import Score, SelectionResult, Side
+from domain.events import Result, Score, SelectionResult, Side
 from domain.exposure import (
     OpenBets,
     book_of,
@@ -33,6 +33,7 @@ class _Single:
     ) -> None:
         self.on, self.selection_id, self.side = on, selection_id, side
         self.matched, self.odds = stake * 4_000, odds
+        self._profits: dict[Result, Fraction] = {}
 
     @property
     def at_risk(self) -> int:
@@ -46,9 +47,11 @@ class _Single:
     def profit_of_the_house(self, score: Score) -> Fraction:
         """By the multiplier of the leg: what a back wins, a lay loses."""
         result = by_rules(self.on, self.selection_id, score.home, score.away)
-        multiplier = leg_multiplier(self.odds, SelectionResult(self.selection_id, result))
-        profit_of_a_back = self.matched * (multiplier - 1)
-        return -profit_of_a_back if self.side == "back" else profit_of_a_back
+        if result not in self._profits:
+            multiplier = leg_multiplier(self.odds, SelectionResult(self.selection_id, result))
+            profit_of_a_back = self.matched * (multiplier - 1)
+            self._profits[result] = -profit_of_a_back if self.side == "back" else profit_of_a_back
+        return self._profits[result]
 
 
 @st.composite

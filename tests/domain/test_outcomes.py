@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -76,6 +77,15 @@ def by_rules(proposition: Proposition, selection: str, home: int, away: int) -> 
             return "won" if selection == outcome else "lost"
 
 
+ALL_SCORES = tuple(product(range(24), repeat=2))
+
+
+@lru_cache(maxsize=2_000)
+def ends(proposition: Proposition, selection: str) -> tuple[tuple[float, float], ...]:
+    """What a selection comes to at every score."""
+    return tuple(MULTIPLIER[by_rules(proposition, selection, *score)] for score in ALL_SCORES)
+
+
 def column(
     grid: Grid, propositions: list[Proposition], state: int
 ) -> tuple[tuple[float, float], ...]:
@@ -103,14 +113,9 @@ PROPOSITIONS = st.one_of(
 @given(st.lists(PROPOSITIONS, min_size=1, max_size=5, unique=True))
 def test_the_states_are_exactly_the_classes_of_all_scores(propositions: list[Proposition]) -> None:
     grid = Grid.of(propositions)
-    ways = {
-        tuple(
-            MULTIPLIER[by_rules(p, selection, home, away)]
-            for p in propositions
-            for selection in p.selections
-        )
-        for home, away in product(range(24), repeat=2)
-    }
+    ways = set(
+        zip(*(ends(p, selection) for p in propositions for selection in p.selections), strict=True)
+    )
     columns = [column(grid, propositions, state) for state in range(len(grid))]
     assert set(columns) == ways
     assert len(columns) == len(set(columns)) == len(grid.states) == len(set(grid.states))
@@ -197,31 +202,41 @@ def test_payoffs_agree_with_settlement(
 ) -> None:
     line = Decimal(quarters) / 4 if kind in ("OU", "AH") else None
     proposition = Proposition(kind, line, tuple(sorted(SELECTIONS[kind])))
-    if (kind, line) not in GRIDS:
-        GRIDS[kind, line] = Grid.of([EVERY, proposition])
-    grid = GRIDS[kind, line]
-    state = grid.states.index(next(s for s in grid.states if s.split(",")[0] == f"{home}-{away}"))
+    grid, states = scores_and(proposition)
     names = {selection: selection for selection in proposition.selections}
     for result in results_from_score(kind, line, names, FIXTURE, Score(home, away)):
-        returns = grid.payoff(proposition, result.selection_id).returns(Fraction(ODDS))
-        assert returns[state] == leg_multiplier(ODDS, result)
+        returned = in_state(grid.payoff(proposition, result.selection_id), states[home, away])
+        assert returned == leg_multiplier(ODDS, result)
 
 
 # Each score is a state of its own.
 EVERY = market("CS", None, *(f"{h}-{a}" for h in range(10) for a in range(10)))
-GRIDS: dict[tuple[MarketType, Decimal | None], Grid] = {}
+
+
+@lru_cache(maxsize=200)
+def scores_and(proposition: Proposition) -> tuple[Grid, dict[tuple[int, int], int]]:
+    """A grid of every score and a market, with the state that each score is."""
+    grid = Grid.of([EVERY, proposition])
+    names = [name.split(",")[0] for name in grid.states]
+    shown = [(home, away) for home in range(10) for away in range(10)]
+    return grid, {(home, away): names.index(f"{home}-{away}") for home, away in shown}
+
+
+def in_state(payoff: Payoff, state: int) -> Fraction:
+    """What a bet returns in one state."""
+    [returned] = Payoff(payoff.c0[[state]], payoff.c1[[state]]).returns(Fraction(ODDS))
+    return returned
 
 
 @given(home=st.integers(0, 6), away=st.integers(0, 6), others=st.booleans())
 def test_correct_scores_agree_with_settlement(home: int, away: int, *, others: bool) -> None:
     rest = ("other_home", "other_draw", "other_away") if others else ("other",)
     proposition = market("CS", None, "0-0", "1-0", "2-1", "1-1", *rest)
-    grid = Grid.of([EVERY, proposition])
-    state = next(i for i, name in enumerate(grid.states) if name == f"{home}-{away}")
+    grid, states = scores_and(proposition)
     names = {selection: selection for selection in proposition.selections}
     for result in results_from_score("CS", None, names, FIXTURE, Score(home, away)):
-        returns = grid.payoff(proposition, result.selection_id).returns(Fraction(ODDS))
-        assert returns[state] == leg_multiplier(ODDS, result)
+        returned = in_state(grid.payoff(proposition, result.selection_id), states[home, away])
+        assert returned == leg_multiplier(ODDS, result)
 
 
 @pytest.mark.parametrize(
