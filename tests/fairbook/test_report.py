@@ -109,10 +109,11 @@ def test_names_in_drawings_are_escaped_and_no_formulas() -> None:
 async def test_a_browser_shows_a_report_and_asks_nobody_for_anything(reports: list[Path]) -> None:
     assert CHROMIUM is not None
     async with launched(CHROMIUM) as browser:
+        tab = await browser.new_page(color_scheme="dark")
+        asked: list[str] = []
+        tab.on("request", lambda request: asked.append(request.url))
         for report in reports:
-            tab = await browser.new_page(color_scheme="dark")
-            asked: list[str] = []
-            tab.on("request", lambda request: asked.append(request.url))  # noqa: B023  (done within this turn)
+            asked.clear()
             await tab.goto(report.as_uri())
             assert asked == [report.as_uri()]
             boxes = await tab.eval_on_selector_all(
@@ -122,4 +123,3 @@ async def test_a_browser_shows_a_report_and_asks_nobody_for_anything(reports: li
             assert min(boxes) > 300
             ink = await tab.eval_on_selector("svg text", "text => getComputedStyle(text).fill")
             assert ink == "rgb(228, 231, 234)"  # as light as the page's own text in the dark
-            await tab.close()

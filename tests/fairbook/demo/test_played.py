@@ -72,7 +72,7 @@ def market_status(service: Service, market_id: UUID) -> str:
 def test_a_season_on_a_service_of_its_own_agrees_in_everything(
     season: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status = main(["demo", "--data", str(season), "--bets", "400"])
+    status = main(["demo", "--data", str(season), "--bets", "200"])
     said = capsys.readouterr().out
     assert status == 0, said
     assert "agrees balances equal the demo's own arithmetic (15 accounts)" in said
@@ -85,8 +85,8 @@ def test_a_season_on_a_service_of_its_own_agrees_in_everything(
 def test_a_season_can_be_played_again_on_the_same_ledger(
     service: Service, season: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for seed in ("1", "1", "2"):
-        status = demo(service, "--data", str(season), "--bets", "200", "--seed", seed)
+    for seed in ("1", "1"):
+        status = demo(service, "--data", str(season), "--bets", "100", "--seed", seed)
         assert status == 0, capsys.readouterr().out
 
 
@@ -100,10 +100,11 @@ def test_a_difference_of_one_minor_unit_is_found(
         return returned_minor(stake_minor, odds) - 1
 
     monkeypatch.setattr("fairbook.demo.book.returned_minor", short_by_one)
-    assert demo(service, "--data", str(season), "--bets", "50") == 1
+    assert demo(service, "--data", str(season), "--bets", "50", "--seed", "2") == 1
     said = capsys.readouterr().out
     assert "DISAGREES not so: balances equal the demo's own arithmetic" in said
     assert "DISAGREES not so: settlements equal the demo's own arithmetic" in said
+    assert said.count("DISAGREES") == 2
 
 
 def test_an_import_reports_what_it_leaves_out_and_adds_nothing_twice(
