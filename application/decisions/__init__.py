@@ -6,7 +6,6 @@ One module a noun. A decision records nothing before every check has passed, or 
 from application.answers import Answer
 from application.decisions import (
     accounts,
-    arbitrages,
     bets,
     cash_outs,
     feeds,
@@ -14,7 +13,7 @@ from application.decisions import (
     models,
     repricings,
     settlement,
-    values,
+    signals,
     voids,
 )
 from application.decisions.context import Context
@@ -114,9 +113,9 @@ def decide(command: Command, ctx: Context) -> Answer:
         case RecordOdds():
             return markets.record_odds(command, ctx)
         case RecordArbitrages():
-            return arbitrages.record_arbitrages(command, ctx)
+            return signals.record_arbitrages(command, ctx)
         case RecordValueSignals():
-            return values.record_value_signals(command, ctx)
+            return signals.record_value_signals(command, ctx)
         case RecordPredictions():
             return models.record_predictions(command, ctx)
         case ScorePredictions():
