@@ -1,7 +1,8 @@
 """Building read models anew from the log, in schemas of their own: for a rebuild, and for a replay that compares.
 
-All models of a build share one pass over the log. This thread reads, decodes and folds; two more hand the changes to
-PostgreSQL, each for its share of the models, so that both sides of the machine are busy.
+All models of a build share one pass over the log. This thread decodes and folds; one fetches what comes next from the
+log, and two hand the changes to PostgreSQL, each for its share of the models, so that both sides of the machine are
+busy.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
 from adapters.postgres.columns import pack
-from adapters.postgres.history import END, LogHistory
+from adapters.postgres.history import END, LogHistory, Reading, Row, decoded, fetch
 from adapters.postgres.schema import connect, create_indexes, create_tables
 from read_models.projection import Batch, Projection
 
@@ -68,6 +69,8 @@ class Build:
             self._history = LogHistory(
                 stack.enter_context(connect(self._database_url)), capacity=END
             )
+            self._log = stack.enter_context(connect(self._database_url))
+            self._fetcher = stack.enter_context(ThreadPoolExecutor(1, "fetch"))
             for place in range(_WRITERS):
                 if mine := self._projections[place::_WRITERS]:
                     self._writers.append(
@@ -118,20 +121,33 @@ class Build:
     def _pass(
         self, lane: list[Projection], start: int, end: int, progress: Callable[[int], None]
     ) -> None:
-        position = start
-        while position < end:
-            reading = self._history.read(position, BATCH_EVENTS, end)
-            if reading is None:
-                raise BuildFailed(f"the log ends at {position}, before {end}")
+        for reading in self._readings(start, end):
             if unreadable := reading.unreadable:
                 if any(projection.concerns(unreadable.topic) for projection in lane):
                     raise BuildFailed(str(unreadable.error)) from unreadable.error
             else:
                 self._write(lane, Batch(reading.events, self._history))
-            position = reading.last
-            progress(position)
+            progress(reading.last)
         for writer in self._writers:
             writer.drain()
+
+    def _readings(self, after: int, end: int) -> Iterator[Reading]:
+        """Read on until `end`; while a reading is folded, the rows of the next one are fetched."""
+        coming = self._fetch(after, end)
+        while after < end:
+            rows = coming.result()
+            if not rows:
+                raise BuildFailed(f"the log ends at {after}, before {end}")
+            last = rows[-1][0]
+            coming = self._fetch(last, end)
+            reading = decoded(after, rows)
+            if reading.last != last:  # some of these rows have to be read once more
+                coming = self._fetch(reading.last, end)
+            after = reading.last
+            yield reading
+
+    def _fetch(self, after: int, end: int) -> Future[list[Row]]:
+        return self._fetcher.submit(fetch, self._log, after, BATCH_EVENTS, end)
 
     def _write(self, lane: list[Projection], batch: Batch) -> None:
         if self._observe is not None:

@@ -36,6 +36,9 @@ SELECT e.* FROM wanted CROSS JOIN LATERAL (
 ORDER BY 1, 2"""
 
 END: Final = 2**63 - 1
+Row = tuple[Any, ...]
+"""What the log holds of an event: position, stream, version in the stream, topic, state."""
+
 _ROWS_AT_A_TIME: Final = 2_000
 
 
@@ -85,14 +88,8 @@ class LogHistory:
 
     def read(self, after: int, limit: int, upto: int = END) -> Reading | None:
         """Give the next events, None when there are none."""
-        cursor = self._connection.cursor(binary=True)
-        rows = cursor.execute(_READ, (after, upto, limit), prepare=True).fetchall()
-        if not rows:
-            return None
-        try:
-            return Reading(after, rows[-1][0], [decode_event(*row) for row in rows])
-        except Exception:  # noqa: BLE001  whatever is wrong with it is found and reported below
-            return _read_up_to_unreadable(after, rows)
+        rows = fetch(self._connection, after, limit, upto)
+        return decoded(after, rows) if rows else None
 
     # ---- what earlier events said
 
@@ -150,7 +147,21 @@ class LogHistory:
         return states
 
 
-def _read_up_to_unreadable(after: int, rows: list[tuple[Any, ...]]) -> Reading:
+def fetch(connection: Connection[Any], after: int, limit: int, upto: int = END) -> list[Row]:
+    """Give the next rows of the log as they are stored."""
+    cursor = connection.cursor(binary=True)
+    return cursor.execute(_READ, (after, upto, limit), prepare=True).fetchall()
+
+
+def decoded(after: int, rows: list[Row]) -> Reading:
+    """Give the events of the rows that follow `after`, up to one that cannot be read."""
+    try:
+        return Reading(after, rows[-1][0], [decode_event(*row) for row in rows])
+    except Exception:  # noqa: BLE001  whatever is wrong with it is found and reported below
+        return _read_up_to_unreadable(after, rows)
+
+
+def _read_up_to_unreadable(after: int, rows: list[Row]) -> Reading:
     events: list[Recorded] = []
     for row in rows:
         try:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import psycopg
 import pytest
@@ -26,7 +27,7 @@ from domain.commands import PlaceBets
 from read_models import balances, bets, journal
 from tests.adapters.postgres.copies import Copy, copies_of
 from tests.application.desk import a_desk
-from tests.builders import ALICE, bet_placed, place_bet
+from tests.builders import ALICE, account_opened, an_id, bet_placed, place_bet
 from tests.read_models.business import (
     append,
     append_raw,
@@ -290,6 +291,18 @@ def test_an_unknown_topic_fails_the_build_of_those_whom_it_may_concern(database_
     with pytest.raises(BuildFailed, match=r"bet\.teleported"):
         rebuild(database_url, [PROJECTIONS["bets"]], nothing)
     rebuild(database_url, [PROJECTIONS["balances"]], nothing)
+
+
+def test_what_comes_after_an_unknown_topic_is_read_as_well(database_url: str) -> None:
+    append_raw(database_url, "a bet", "bet.teleported")
+    append(database_url, "an account", account_opened())
+    last = append(database_url, "another account", account_opened())
+    rebuild(database_url, [PROJECTIONS["balances"]], nothing)
+    assert positions(database_url)["balances"] == last
+    with closing(connect(database_url)) as connection:
+        sql = "SELECT count(*) FROM balances WHERE account_id = ANY(%s)"
+        found = connection.execute(sql, ([an_id("an account"), an_id("another account")],))
+        assert found.fetchone() == (2,)
 
 
 def test_an_empty_log(database_url: str) -> None:
