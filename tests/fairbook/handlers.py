@@ -107,7 +107,7 @@ async def bets_under_way(desk: Desk) -> AsyncIterator[list[int]]:
     async def bet() -> None:
         while not stopped:
             last[0] = max(last[0], (await desk.bet(account, market, 10))["position"])
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
     running = [asyncio.create_task(bet()) for _ in range(8)]
     try:
@@ -124,7 +124,7 @@ async def published_up_to(nats_url: str, position: int) -> None:
             with contextlib.suppress(*AWAY):  # a server that was killed; another attempt finds out
                 async with connected(nats_url, "test") as connection:
                     while await last_sequence(connection.jetstream, "LEDGER") < position:  # noqa: ASYNC110  the server tells nobody
-                        await asyncio.sleep(0.02)
+                        await asyncio.sleep(0.03)
                     return
             await asyncio.sleep(0.1)
 

@@ -22,19 +22,20 @@ from adapters.nats.connection import connected
 from adapters.nats.limits import StreamLimits
 from adapters.nats.publisher import Publisher
 from adapters.nats.streams import ODDS, ensure_streams
-from application.fixture_names import DeskAway, FixtureNames
+from application.fixture_names import ASK_AGAIN_SECONDS, DeskAway, FixtureNames
 from application.intake import Intake
-from domain.quotes import QuoteMessage, decode_message
+from domain.quotes import FeedEvent, QuoteMessage, decode_message
 from fairbook.cli import main
 from fairbook.client import LedgerClient
 from fairbook.credentials import CREDENTIALS, NEEDED, FeedCredentials
 from fairbook.feed_desk import FeedDesk
 from tests.adapters.feeds.clock import HandClock
 from tests.adapters.feeds.provider_server import answers, provider_server, resets
-from tests.service import CHECKOUT, Client, Service, a_service, token
+from tests.service import CHECKOUT, Client, Json, Service, a_service, token, until
 
 DATA = Path(os.environ.get("FAIRBOOK_DATA", Path(__file__).parents[2] / "../shared/data"))
 WORLD_CUP = DATA / "odds" / "world_cup_2026_20_books.csv.gz"
+MAY_DAY = datetime(2027, 5, 1, 15, tzinfo=UTC)
 HEADER = "ts_utc,match,kickoff_utc,bookmaker,market,outcome,point,price\n"
 
 
@@ -150,7 +151,7 @@ def test_a_recording_opens_fixtures_and_markets_and_is_published_on_its_subjects
         {"yes back": None, "no back": None},
     ]  # fmt: skip
     [fixture_id] = {message.fixture_id for _, message in messages}
-    assert wait_until(lambda: len(markets_of(desk, fixture_id)) == 3, 10)
+    assert wait_until(lambda: len(markets_of(desk, fixture_id)) == 3, 30)
     found = {each["type"]: each for each in markets_of(desk, fixture_id)}
     assert found["OU"]["line"] == 2.5
     assert found["OU"]["pricing"] == "external"
@@ -174,7 +175,7 @@ def test_a_second_replay_meets_the_same_markets_and_says_only_new_prices(
     assert played(service, stream, file, "--keep-times") == 0
     first = stream.messages()
     assert [shown(message)["home back"] for _, message in first] == ["2.1", None]
-    assert wait_until(lambda: len(markets_of(desk, first[0][1].fixture_id)) == 1, 10)
+    assert wait_until(lambda: len(markets_of(desk, first[0][1].fixture_id)) == 1, 30)
     assert played(service, stream, file, "--keep-times") == 0
     # The same prices of the same moments: the stream has them already.
     assert stream.messages() == []
@@ -212,7 +213,7 @@ def test_two_feeds_that_spell_a_match_differently_and_one_that_has_it_in_reverse
     csv = quotes(tmp_path, "Manchester United", "Brighton", "0,b,h2h,Brighton,,4.5", start=text)
     played(service, stream, csv, "--keep-times")
     [(_, first)] = stream.messages()
-    assert wait_until(lambda: len(markets_of(desk, first.fixture_id)) == 1, 10)
+    assert wait_until(lambda: len(markets_of(desk, first.fixture_id)) == 1, 30)
     api = tmp_path / "api.json"
     markets = [
         {"key": "h2h", "outcomes": [{"name": "Brighton and Hove Albion", "price": 4.6}]},
@@ -235,7 +236,7 @@ def test_two_feeds_that_spell_a_match_differently_and_one_that_has_it_in_reverse
     second = {message.market_id: message for _, message in stream.messages()}
     assert {message.fixture_id for message in second.values()} == {first.fixture_id}
     assert shown(second[first.market_id])["away back"] == "4.6"
-    assert wait_until(lambda: len(markets_of(desk, first.fixture_id)) == 2, 10)
+    assert wait_until(lambda: len(markets_of(desk, first.fixture_id)) == 2, 30)
     lines = {each["type"]: each["line"] for each in markets_of(desk, first.fixture_id)}
     # Brighton +0.75 as its feed's home side is Manchester United -0.75 here, whose market it is.
     assert lines == {"1X2": None, "AH": -0.75}
@@ -261,7 +262,7 @@ def test_a_match_that_is_not_certain_waits_for_an_operator_and_is_read_once_he_h
     )
     played(service, stream, known, "--keep-times")
     [(_, first)] = stream.messages()
-    assert wait_until(lambda: len(markets_of(desk, first.fixture_id)) == 1, 10)
+    assert wait_until(lambda: len(markets_of(desk, first.fixture_id)) == 1, 30)
     moved = quotes(
         tmp_path,
         "Kelvinside Rangers",
@@ -282,11 +283,11 @@ def test_a_match_that_is_not_certain_waits_for_an_operator_and_is_read_once_he_h
         items = desk.get("/v1/feed-names", status="unmatched", feed="recorded").ok()["items"]
         return [each for each in items if each["home"] == "Kelvinside Rangers"]
 
-    assert wait_until(lambda: len(waiting()) == 1, 10)
+    assert wait_until(lambda: len(waiting()) == 1, 30)
     [name] = waiting()
     assert [each["fixture_id"] for each in name["candidates"]] == [str(first.fixture_id)]
     desk.post(f"/v1/feed-names/{name['name_id']}/match", {"fixture_id": str(first.fixture_id)}).ok()
-    assert wait_until(lambda: not waiting(), 10)
+    assert wait_until(lambda: not waiting(), 30)
     assert played(service, stream, moved, "--keep-times") == 0
     [(_, second)] = stream.messages()
     assert second.market_id == first.market_id
@@ -315,7 +316,7 @@ def test_prices_belong_to_the_market_that_a_fixture_has_already_whoever_opened_i
             "pricing": "house",
         },
     ).ok(201)
-    assert wait_until(lambda: len(markets_of(desk, opened["fixture_id"])) == 1, 10)
+    assert wait_until(lambda: len(markets_of(desk, opened["fixture_id"])) == 1, 30)
     file = quotes(
         tmp_path, "Borduria", "Syldavia", "0,b,totals,Over,2.5,1.9", start="2027-03-01T19:00:00Z"
     )
@@ -342,6 +343,79 @@ def test_a_week_of_twenty_bookmakers_is_published_whole(
     )
     assert "38 fixtures begun, 105 markets opened" in said
     assert asyncio.run(stream._last()) - before == 9_614
+
+
+# ---- names
+
+
+def an_event(feed: str, home: str, away: str, days: int = 0) -> FeedEvent:
+    return FeedEvent(
+        feed=feed,
+        event_id=f"{home} {days}",
+        sport="football",
+        competition="Cup",
+        name=f"{home} v {away}",
+        starts_at=MAY_DAY + timedelta(days=days),
+        home=home,
+        away=away,
+    )
+
+
+def a_fixture(desk: Client, home: str, away: str) -> str:
+    """Open a market on a match that starts at MAY_DAY, and give its fixture."""
+    fixture = {
+        "sport": "football",
+        "competition": "Cup",
+        "name": f"{home} v {away}",
+        "starts_at": MAY_DAY.isoformat(),
+        "home": home,
+        "away": away,
+    }
+    market_id = desk.market(fixture=fixture)
+    until(lambda: desk.get(f"/v1/markets/{market_id}").status == 200)
+    fixture_id: str = desk.get(f"/v1/markets/{market_id}").ok()["fixture"]["fixture_id"]
+    return fixture_id
+
+
+@pytest.mark.anyio
+async def test_an_operators_word_and_a_later_one_are_noticed_while_the_feed_runs(
+    service: Service, desk: Client
+) -> None:
+    first = a_fixture(desk, "Cowlairs Rangers", "Linthouse Rovers")
+    second = a_fixture(desk, "Duntocher Hibernian", "Renton Academicals")
+
+    def say(fixture_id: str) -> None:
+        [name] = [each for each in said() if each["home"] == "Cowlairs Rangers"]
+        desk.post(f"/v1/feed-names/{name['name_id']}/match", {"fixture_id": fixture_id}).ok()
+        until(lambda: fixture_id in {each["fixture_id"] for each in said()})
+
+    def said() -> list[Json]:
+        items: list[Json] = desk.get("/v1/feed-names", feed="a-feed").ok()["items"]
+        return items
+
+    clock = HandClock()
+    moved = an_event("a-feed", "Cowlairs Rangers", "Linthouse Rovers", days=4)
+    async with LedgerClient(service.url, token("operator", "feed")) as client:
+        names = FixtureNames("a-feed", FeedDesk(client), clock)
+        assert await names.fixture_of(moved) is None
+        assert [each.home for each in names.unmatched.values()] == ["Cowlairs Rangers"]
+        until(lambda: len(said()) == 1)
+        say(first)
+        assert await names.fixture_of(moved) is None  # it was asked a moment ago
+        clock.turn(ASK_AGAIN_SECONDS)
+        found = await names.fixture_of(moved)
+        assert found is not None
+        assert str(found.fixture.fixture_id) == first
+        assert not names.unmatched
+
+        say(second)
+        clock.turn(ASK_AGAIN_SECONDS)
+        begun = await names.fixture_of(an_event("a-feed", "Newcomers", "Latecomers"))
+        assert begun is not None
+        assert begun.begun
+        found = await names.fixture_of(moved)
+        assert found is not None
+        assert str(found.fixture.fixture_id) == second
 
 
 # ---- live

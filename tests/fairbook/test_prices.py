@@ -57,7 +57,7 @@ def service(
             running.database_url,
             nats.url,
             FAIRBOOK_ARBITRAGE=str(folder / "arbitrage.toml"),
-            FAIRBOOK_QUOTE_MAX_AGE="default=60,hasty=1",
+            FAIRBOOK_QUOTE_MAX_AGE="default=60,hasty=4",
         )
         with a_handle_process("outbox", "prices", **variables):
             yield running
@@ -197,7 +197,8 @@ def test_it_ends_when_nobody_repeats_a_price(nats: NatsServer, market: Market) -
         market.message("beta", home="2.4", draw="3.6", away="2.8"),
         market.message("hasty", home="2.3", draw="3.1", away="3.2"),
     )
-    until(lambda: len(market.arbitrages(active=False)) == 1)
+    # They are 4 seconds old then.
+    until(lambda: len(market.arbitrages(active=False)) == 1, 30)
     assert market.arbitrages(active=False)[0]["end_reason"] == "expired"
 
 

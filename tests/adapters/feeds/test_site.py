@@ -144,7 +144,7 @@ def a_row(number: int = 1, home: str = "Arsenal", away: str = "Chelsea", odds: s
     return ROW.format(id=number, home=home, away=away, odds=odds)
 
 
-def a_site(bookmaker: Bookmaker, more: str = "", timeout: int = 6) -> Site:
+def a_site(bookmaker: Bookmaker, more: str = "", timeout: int = 30) -> Site:
     return parse_site(TOML.format(url=bookmaker.url, more=more, timeout=timeout).encode())
 
 
@@ -250,7 +250,7 @@ async def test_a_page_without_events_withdraws_and_says_why(
     bookmaker: Bookmaker, shared: Shared, tmp_path: Path
 ) -> None:
     bookmaker.show(a_row())
-    feed = shared.feed(a_site(bookmaker, timeout=3), screenshots=tmp_path)
+    feed = shared.feed(a_site(bookmaker, timeout=6), screenshots=tmp_path)
     seen = []
     async with aclosing(feed.batches()) as batches:  # type: ignore[type-var]  # it is a generator
         async for look in batches:

@@ -78,7 +78,7 @@ async def stored(jetstream: JetStreamContext, stream: str) -> list[Msg]:
         pending_bytes_limit=1_000_000_000,
     )
     try:
-        return [await subscription.next_msg(timeout=5) for _ in range(wanted)]
+        return [await subscription.next_msg(timeout=20) for _ in range(wanted)]
     finally:
         await subscription.unsubscribe()
 
