@@ -9,6 +9,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -110,6 +112,10 @@ def test_a_worker_follows_the_log(database_url: str) -> None:
     assert faults(database_url) == {}
 
 
+def shows(connection: psycopg.Connection[tuple[Any, ...]], position: int) -> bool:
+    return tracking.positions(connection)["balances"] >= position
+
+
 def test_a_worker_is_told_of_an_event_and_need_not_look_for_it(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,9 +129,7 @@ def test_a_worker_is_told_of_an_event_and_need_not_look_for_it(
                 for _ in range(5):
                     await asyncio.sleep(0.1)
                     position = (await desk.deposit(account_id, 1))["position"]
-                    eventually(
-                        lambda upto=position: tracking.positions(connection)["balances"] >= upto
-                    )
+                    eventually(partial(shows, connection, position))
 
     with a_worker(database_url):
         asyncio.run(run())
