@@ -60,7 +60,7 @@ def fact(position: int, size: int = 10) -> Message:
 
 
 async def next_of(client: Client) -> list[Message]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await client.ready()
     return client.take()
 

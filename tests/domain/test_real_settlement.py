@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,15 +53,28 @@ def prices(
     row: dict[str, str], market_type: MarketType
 ) -> Iterator[tuple[str | None, str, Decimal]]:
     """Line, selection and odds of every price that a match's row has for a kind of market."""
-    for column, text in row.items():
-        found = COLUMNS[market_type].fullmatch(column)
-        if not found or not text or Decimal(text) <= 1:
+    for column, handicap, selection_id in priced_columns(tuple(row), market_type):
+        text = row[column]
+        if not text or (odds := Decimal(text)) <= 1:
             continue
         line = None if market_type == "1X2" else "2.5"
         if market_type == "AH":
-            line = row["AHCh" if found["close"] else "AHh"]
+            line = row[handicap]
         if line != "":
-            yield line, SIDES[market_type][found["side"]], Decimal(text)
+            yield line, selection_id, odds
+
+
+@cache
+def priced_columns(
+    columns: tuple[str, ...], market_type: MarketType
+) -> tuple[tuple[str, str, str], ...]:
+    """The columns that are prices of a kind of market, with the column of their handicap and their selection."""
+    found = ((column, COLUMNS[market_type].fullmatch(column)) for column in columns)
+    return tuple(
+        (column, "AHCh" if match["close"] else "AHh", SIDES[market_type][match["side"]])
+        for column, match in found
+        if match
+    )
 
 
 def resulted(market_type: MarketType, line: str | None, score: Score) -> Market:

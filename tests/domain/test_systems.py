@@ -7,7 +7,7 @@ from math import prod
 from typing import get_args
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.deductions import after_rule4, place_odds
@@ -107,6 +107,7 @@ def test_a_published_each_way(
     assert round_half_up(stake_minor * returned) == return_minor, publisher
 
 
+@settings(max_examples=50)  # a Goliath is 247 lines
 @given(kind=KINDS, data=st.data())
 def test_a_full_cover_is_the_sum_of_its_accumulators(kind: BetKind, data: st.DataObject) -> None:
     size = LEGS_OF[kind]
@@ -118,6 +119,7 @@ def test_a_full_cover_is_the_sum_of_its_accumulators(kind: BetKind, data: st.Dat
     assert sorted(lines_of(kind, legs)) == sorted(returned)
 
 
+@settings(max_examples=50)  # a Goliath is 247 lines
 @given(kind=KINDS, data=st.data())
 def test_voids_return_every_stake(kind: BetKind, data: st.DataObject) -> None:
     legs = LEGS_OF[kind]
@@ -135,6 +137,7 @@ def test_a_better_leg_never_returns_less(legs: list[Fraction], more: Fraction) -
         assert return_per_line_stake(kind, better) >= return_per_line_stake(kind, legs)
 
 
+@settings(max_examples=50)  # a Goliath is 247 lines
 @given(kind=KINDS, data=st.data())
 def test_a_free_bet_wins_what_a_paid_one_would_less_the_stake_of_its_winning_lines(
     kind: BetKind, data: st.DataObject

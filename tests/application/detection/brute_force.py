@@ -217,7 +217,7 @@ def best_of_sets(choices: Sequence[Sequence[Price]], commissions: Mapping[str, f
     total: Floats = np.zeros([1] * len(choices))
     for at, each in enumerate(pay):
         shape = [-1 if other == at else 1 for other in range(len(choices))]
-        total = total + np.array([1 / max(one) for one in each]).reshape(shape)
+        total = total + np.array([1 / one.max() for one in each]).reshape(shape)
     books = [np.array([hash(p.house) for p in each]) for each in choices]
     for a, b in combinations(range(len(choices)), 2):
         shape_a = [-1 if other == a else 1 for other in range(len(choices))]

@@ -55,7 +55,7 @@ def world_cup() -> dict[datetime, list[Price]]:
         for row in csv.DictReader(file):
             if Decimal(row["price"]) <= 1:
                 continue
-            at = datetime.strptime(row["ts_utc"], "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+            at = datetime.fromisoformat(row["ts_utc"]).replace(tzinfo=UTC)
             kind = {"totals": "OU", "btts": "BTTS"}.get(row["market"], "1X2")
             fixture = uuid5(NAMESPACE, row["match"])
             of = markets.setdefault(

@@ -13,7 +13,7 @@ from tests.application.detection.desk import NOW, board_rows, engine_of, market,
 
 MARKETS = [market("1X2"), market("OU", "2.5"), market("DNB"), market("BTTS")]
 BOOKMAKERS = "abcde"
-MESSAGES = 80
+MESSAGES = 50
 
 
 def told_by(changes: list[ArbitrageChange]) -> list[tuple[object, ...]]:
@@ -25,7 +25,7 @@ def told_by(changes: list[ArbitrageChange]) -> list[tuple[object, ...]]:
     crash=st.integers(1, MESSAGES),
     kept=st.integers(0, MESSAGES),
 )
-@settings(max_examples=30)
+@settings(max_examples=25)
 def test_wherever_an_engine_ends_the_next_one_tells_the_rest_as_if_nothing_had_happened(
     seed: int, crash: int, kept: int
 ) -> None:
