@@ -10,7 +10,7 @@ from uuid import UUID
 from adapters.postgres import tracking
 from adapters.postgres.codec import encode_event
 from adapters.postgres.projector import Projector, Session
-from adapters.postgres.schema import TableDigest, connect, create_live, digest
+from adapters.postgres.schema import TableDigest, connect, digest
 from adapters.postgres.snapshot_projection import PROJECTIONS
 from domain.actors import Actor
 from domain.commands import (
@@ -176,7 +176,6 @@ def follow_with(session: Session) -> None:
 
 def digests(database_url: str, names: Iterable[str] = PROJECTIONS) -> Digests:
     """Give the digests of the live read models."""
-    create_live(database_url, PROJECTIONS.values())
     with closing(connect(database_url)) as connection:
         found = {name: PROJECTIONS[name] for name in names}
         return {name: digest(connection, p, p.schema) for name, p in found.items()}
