@@ -215,9 +215,14 @@ def test_a_spelling_of_an_address_gets_around_no_role(people: People) -> None:
 
 
 def test_a_token_that_was_accepted_is_refused_once_it_has_expired(people: People) -> None:
-    brief = people.with_token(_signed(exp=int(time.time()) + 2, sub=a_name()))
-    brief.get("/v1/accounts").ok()
-    time.sleep(2.1)
+    while True:
+        ends = int(time.time()) + 2
+        brief = people.with_token(_signed(exp=ends, sub=a_name()))
+        answer = brief.get("/v1/accounts")
+        if time.time() < ends:  # else the machine was busy elsewhere: once more
+            break
+    answer.ok()
+    time.sleep(ends + 0.1 - time.time())
     brief.get("/v1/accounts").problem(401, "unauthenticated")
 
 

@@ -195,7 +195,7 @@ def test_a_client_that_goes_away_has_placed_its_bet(
         assert answer.status == 201
     # The service lives on and its books agree.
     total = trader.pages("/v1/bets", limit=500)
-    until(lambda: len(trader.pages("/v1/bets", limit=500)) == 20)
+    until(lambda: len(trader.pages("/v1/bets", limit=500)) == 20, seconds=60)
     assert len(total) <= 20
 
 

@@ -85,7 +85,7 @@ def test_what_ends_is_let_go(trader: Client, operator: Client, way: str) -> None
     assert liability(operator, market)["currencies"] == []
     if way == "rolled back":
         operator.ask("DELETE", f"/v1/markets/{market}/result").ok(202)
-        until(lambda: liability(operator, market)["currencies"])
+        until(lambda: liability(operator, market)["currencies"], seconds=60)
         assert in_euros(operator, market) == (3, 4_500, 5_500)
 
 

@@ -173,7 +173,7 @@ async def test_who_says_nothing_is_let_go_after_five_seconds(live: LiveService) 
 
 
 async def test_a_token_that_ends_ends_the_socket(live: LiveService, alice: Client) -> None:
-    async with ws(live.port, bearer(alice.user, ttl_seconds=2)) as socket:
+    async with ws(live.port, bearer(alice.user, ttl_seconds=4)) as socket:
         assert (await socket.first("end")).data == {"type": "end", "reason": "token_expired"}
         assert await socket.closed() == 4401
 

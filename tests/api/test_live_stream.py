@@ -403,7 +403,7 @@ async def test_the_stream_says_what_proxies_and_browsers_need(
 async def test_a_token_that_ends_ends_its_stream_with_a_word(
     live: LiveService, alice: Client
 ) -> None:
-    async with sse(live.port, "markets", bearer(alice.user, ttl_seconds=2)) as stream:
+    async with sse(live.port, "markets", bearer(alice.user, ttl_seconds=4)) as stream:
         await stream.until(lambda s: s.ended)
         assert stream.heard[-1].data == {"type": "end", "reason": "token_expired"}
 

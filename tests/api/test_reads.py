@@ -47,7 +47,7 @@ def test_a_view_that_is_behind_says_so_in_time(
         ):
             begun = monotonic()
             trader.get(path, after=last).problem(503, "view_behind")
-            assert 1.9 < monotonic() - begun < 4
+            assert 1.9 < monotonic() - begun < 20  # two seconds, and what a busy machine adds
             trader.get(path).ok()
     finally:
         os.kill(service.projector.pid, signal.SIGCONT)

@@ -37,7 +37,7 @@ def settled(operator: Client, market: str, generation: int = 1) -> Json:
         shown.update(answer.json)
         return bool(shown.get("completed") and shown["generation"] == generation)
 
-    until(is_completed)
+    until(is_completed, seconds=60)
     return shown
 
 

@@ -116,7 +116,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
         async def ask() -> object:
             try:
-                async with asyncio.timeout(20):
+                async with asyncio.timeout(60):
                     return (await ledger.submit(command, actor, target=target, key=key)).answer
             except Refusal as refusal:
                 return refusal.type, refusal.detail

@@ -29,7 +29,7 @@ async def spender(database_url: str, seed: int, *ids: UUID) -> Any:
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=asyncio.subprocess.PIPE,
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    output, _ = await asyncio.wait_for(process.communicate(), 300)
     assert process.returncode == 0
     return json.loads(output)
 
