@@ -481,11 +481,13 @@ async def test_while_the_ledger_is_away_a_live_feed_leaves_new_fixtures_out_and_
     ):
         desk = FeedDesk(client)
         live = Intake(FixtureNames("recorded", desk, clock), desk, outlet, is_live=True)
-        await live.take(batches)
-        began = asyncio.get_running_loop().time()
-        await live.take(batches)
+        took = []
+        for _ in range(2):
+            began = asyncio.get_running_loop().time()
+            await live.take(batches)
+            took.append(asyncio.get_running_loop().time() - began)
         # Nobody waits for a ledger that was away a moment ago.
-        assert asyncio.get_running_loop().time() - began < 0.1
+        assert took[1] < took[0] / 2, took
         assert (live.tally.left_out, live.tally.published) == (2, 0)
         with pytest.raises(DeskAway, match="did not answer"):
             await Intake(FixtureNames("recorded", desk, clock), desk, outlet).take(batches)

@@ -28,7 +28,7 @@ def short_lived(tmp_path: Path) -> Iterator[Program]:
 
 
 def ended(program: Program) -> bool:
-    return wait_until(lambda: program.child.exit_status is not None, patience_seconds=10)
+    return wait_until(lambda: program.child.exit_status is not None, patience_seconds=30)
 
 
 def test_one_that_died_says_its_last_words_and_is_started_again_after_a_while(
@@ -36,13 +36,14 @@ def test_one_that_died_says_its_last_words_and_is_started_again_after_a_while(
 ) -> None:
     first = short_lived.child.pid
     assert ended(short_lived)
+    noticed_at = time.monotonic()
     short_lived.keep_up(lines.append)
     assert "token exited with status 0:\neyJ" in lines[0]
     assert f"restart 1 of {RESTARTS_MAX} in 0.5 s" in lines[0]
-    died_at = time.monotonic()
     while short_lived.child.pid == first:
+        time.sleep(0.01)
         short_lived.keep_up(lines.append)
-    assert time.monotonic() - died_at >= 0.5
+    assert time.monotonic() - noticed_at >= 0.5
     assert len(lines) == 1
 
 

@@ -74,7 +74,7 @@ class Supervisor:
 
     def leaves_nothing_running(self) -> bool:
         return wait_until(
-            lambda: not any(server.is_running() for server in self.servers), patience_seconds=15
+            lambda: not any(server.is_running() for server in self.servers), patience_seconds=30
         )
 
     def close(self) -> None:

@@ -347,10 +347,12 @@ async def test_a_look_up_that_hangs_does_not_outlive_the_feed() -> None:
         async with PollingClient(server.url, provider) as client:
             feed = live(address, clock, catalogue=BetfairCatalogue(client, health), health=health)
             reading = asyncio.create_task(first(feed, 2))
-            await asyncio.wait([reading], timeout=0.5)
+            async with asyncio.timeout(20):
+                while not server.requests:  # noqa: ASYNC110  it tells nobody
+                    await asyncio.sleep(0.02)
             asking = [each for each in asyncio.all_tasks() if "names" in repr(each.get_coro())]
             reading.cancel()
-            await asyncio.wait([reading, *asking], timeout=5)
+            await asyncio.wait([reading, *asking], timeout=20)
     assert len(server.requests) == 1
     assert [each.cancelled() for each in asking] == [True]
 
@@ -385,7 +387,9 @@ async def test_a_proxy_that_refuses_is_a_failure_like_others(
         monkeypatch.setenv("no_proxy", "")
         feed = live(Address("stream.invalid", 443, tls=False), HandClock())
         task = asyncio.create_task(first(feed, 1))
-        await asyncio.wait([task], timeout=0.3)
+        async with asyncio.timeout(20):
+            while not feed.health.last_error:  # noqa: ASYNC110  it tells nobody
+                await asyncio.sleep(0)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task

@@ -304,7 +304,7 @@ async def test_what_is_held_for_long_is_not_handed_out_twice(nats_url: str) -> N
             taken += await take(batches, 1)
             assert numbers(taken) == [*range(11)]
             await consumer.done(taken)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while await unacknowledged(jetstream):
                     assert await anext(batches) == []
 

@@ -33,11 +33,11 @@ async def test_prices_are_kept_up_to_the_last_one_before_which_all_are_acknowled
             while len(taken) < 4:
                 taken += await anext(batches)
             await inbox.done([taken[0], taken[1], taken[3]])
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while await kept.kept_through() < first + 2:  # noqa: ASYNC110  the server tells nobody
                     await asyncio.sleep(0.02)
             assert await kept.kept_through() == first + 2
             await inbox.dead_letter(taken[2], "never")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while await kept.kept_through() < first + 4:  # noqa: ASYNC110  (the same)
                     await asyncio.sleep(0.02)

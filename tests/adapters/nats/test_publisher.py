@@ -66,7 +66,7 @@ async def test_with_nats_away_at_the_start_it_waits_for_it(nats_server: NatsServ
         await publish_all(publisher, 10)
         await asyncio.sleep(0.3)
         nats_server.start_again()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await publisher.flush()
 
 
