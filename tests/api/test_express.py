@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
+import psycopg
 import pytest
 
 from adapters.embedded import EmbeddedServers
@@ -23,7 +24,7 @@ class Wire:
     def __init__(self, client: Client) -> None:
         parts = urlsplit(client.url)
         self._token = client.token
-        self._socket = socket.create_connection((parts.hostname, parts.port), timeout=10)
+        self._socket = socket.create_connection((parts.hostname, parts.port), timeout=60)
         self._file = self._socket.makefile("rb")
 
     def send(self, data: bytes) -> None:
@@ -206,11 +207,16 @@ def test_a_stop_answers_what_is_on_its_way(servers: EmbeddedServers, tmp_path: P
         account, market = trader.account(100_000), people.operator.market()
         body = msgspec.json.encode(bet_body(account, market, 1))
         wires = [Wire(trader) for _ in range(32)]
-        for wire in wires:
-            wire.send(wire.request(body))
-        time.sleep(0.005)
-        pid = service.api.pid
-        os.kill(pid, signal.SIGTERM)
+        with psycopg.connect(service.database_url) as holding:
+            # While the log takes no event, every bet is on its way.
+            holding.execute("LOCK TABLE ledger_events IN SHARE MODE")
+            for wire in wires:
+                wire.send(wire.request(body))
+            # Whoever is answered this has read what was there before.
+            for _ in range(3):
+                assert service.is_alive()
+            os.kill(service.api.pid, signal.SIGTERM)
+            time.sleep(0.3)
         statuses = []
         for wire in wires:
             statuses.append(wire.answer()[0])
