@@ -42,7 +42,7 @@ def best_of_all(returns: Floats, bookmakers: list[int], caps: Floats | None = No
 
 
 @given(offers())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_branch_and_bound_finds_what_trying_everything_finds(
     case: tuple[Floats, list[int]],
 ) -> None:

@@ -418,4 +418,4 @@ def _at_risk(account: Account) -> int:
 
 
 TestLimits = Limits.TestCase
-TestLimits.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestLimits.settings = settings(max_examples=50, stateful_step_count=50, deadline=None)

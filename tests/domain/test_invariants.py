@@ -301,7 +301,7 @@ desks = st.tuples(BEGIN, st.lists(STEPS, max_size=30)).map(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(desks)
 def test_the_postings_of_every_event_balance_and_give_the_balances(desk: Desk) -> None:
     for _, event in desk.log:
@@ -334,7 +334,7 @@ def test_every_event_passes_through_the_codec(desk: Desk) -> None:
         assert decode_event(1, stream_id, 1, event.topic, state).event == event
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(desks, st.sampled_from(["void", "won", "lost"]))
 def test_when_everything_is_settled_nothing_is_in_play(desk: Desk, result: Result) -> None:
     for number in range(len(MARKETS)):
@@ -354,7 +354,7 @@ def settle_for_good(desk: Desk, market: int, results: tuple[Result, ...]) -> Non
     desk.settle(market, -1)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(desks, st.tuples(*[st.tuples(*[st.sampled_from(RESULTS)] * 3)] * len(MARKETS)))
 def test_any_chain_of_results_ends_where_the_last_ones_alone_would(
     desk: Desk, final: tuple[tuple[Result, ...], ...]
