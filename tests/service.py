@@ -312,7 +312,7 @@ class Client:
         for path in ("/v1/accounts", "/v1/markets"):
             self.get(path, after=position, limit=1).ok()
 
-    def settled(self, market_id: str, patience_seconds: float = 10) -> Json:
+    def settled(self, market_id: str, patience_seconds: float = 60) -> Json:
         """Wait until a market's settlement is completed, and give it."""
 
         def completed() -> bool:
@@ -414,7 +414,7 @@ class People:
             client.close()
 
 
-def until(condition: Any, seconds: float = 10.0) -> None:
+def until(condition: Any, seconds: float = 60.0) -> None:
     give_up = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < give_up, "not in time"
