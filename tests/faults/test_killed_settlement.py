@@ -15,9 +15,10 @@ from domain.settling import settlement_id
 from tests.application.desk import Log, read_log
 from tests.service import People, Service, bet_body, until
 
-BETS: Final = 8_000
-A_REQUEST: Final = 2_000
-KILLS: Final = 5
+BETS: Final = 2_400
+A_REQUEST: Final = 1_200
+KILLS: Final = 2
+"""In each of four generations: eight of each kind."""
 ODDS: Final = 3
 SIDES: Final = ("home", "draw", "away")
 
