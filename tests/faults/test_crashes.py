@@ -13,7 +13,7 @@ from tests.faults.load import Load
 from tests.service import CHECKOUT, SECRET, People, Service, bet_body, until
 
 KILLS: Final = 5
-BETS_TO_SETTLE: Final = 6_000
+BETS_TO_SETTLE: Final = 2_000
 
 
 def _check_replay(service: Service) -> None:
@@ -77,7 +77,11 @@ def test_a_settlement_that_is_killed_goes_on_and_settles_each_bet_once(
     operator.post(f"/v1/markets/{market}/result", {"score": {"home": 1, "away": 0}}).ok(202)
     partly = 0
     for _ in range(2):
-        until(lambda more=partly: _settled_bets(service, market) > more, 30)
+        # A quick machine may have settled the last of them before it was killed.
+        until(
+            lambda more=partly: _settled_bets(service, market) >= min(more + 1, BETS_TO_SETTLE),
+            60,
+        )
         service.api.kill()
         partly = _settled_bets(service, market)
         service.start_api()
