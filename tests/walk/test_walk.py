@@ -123,7 +123,7 @@ def test_one_trace_follows_a_bet_from_the_request_to_the_read_models(
     headers = {"traceparent": f"00-{trace}-{caller}-01"}
     placed = trader.bet(account, market, headers=headers).ok(201)
     trader.get(f"/v1/bets/{placed['bet_id']}", after=placed["position"]).ok()
-    until(lambda: {"POST /v1/bets", *SPANS} <= _spans(service, trace).keys())
+    until(lambda: {"POST /v1/bets", *SPANS} <= _spans(service, trace).keys(), 60)
     spans = _spans(service, trace)
     request = spans["POST /v1/bets"]
     assert request["parent"] == caller
