@@ -16,7 +16,7 @@ from tests.service import an_id
 pytestmark = pytest.mark.anyio
 
 STREAMS = 50
-STOP_SECONDS = 5.0
+STOP_SECONDS = 9.0
 """More than it takes, also on a busy machine; a stop that waits for streams would take ten."""
 
 
@@ -151,7 +151,7 @@ async def test_after_nats_was_away_streams_are_told_and_prices_come_again(
             async with sse(live.port, "arbitrage", bearer("bob")) as other:
                 return other.status == 503 and other.problem["type"] == "live_unavailable"
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await is_refused():  # noqa: ASYNC110  the service may take a moment to notice
                 await asyncio.sleep(0.05)
         live.nats.start_again()
@@ -187,7 +187,7 @@ async def test_the_service_stops_at_once_with_many_streams_open_and_tells_them(
         begun = time.monotonic()
         live.service.api.ask_to_stop()
         gone = await asyncio.to_thread(
-            wait_until, lambda: live.service.api.exit_status is not None, 20
+            wait_until, lambda: live.service.api.exit_status is not None, 60
         )
         seconds = time.monotonic() - begun
         assert gone

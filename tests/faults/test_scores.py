@@ -18,7 +18,7 @@ from tests.faults.price_stage import projecting
 from tests.predicting import chances, predicted, register, trained
 
 MARKETS, RESULTS, KILLS = 12, 40, 2
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 60
 
 
 @pytest.mark.anyio
