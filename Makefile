@@ -21,9 +21,10 @@ up: install ## start PostgreSQL, NATS, Valkey, the API and the workers (ARGS="--
 demo: install ## run a simulated season through the API (ARGS="--data FILE.csv" for a real one)
 	@exec .venv/bin/fairbook demo $(ARGS)
 
-# More workers than two cores: many tests wait for something that was killed to come back.
+# More workers than two cores: many tests wait for something that was killed to come back. They start programs over and
+# over, each of which would compile all of fairbook anew if nothing of it were kept.
 test: install ## run all tests (ARGS="-k name")
-	@exec $(python) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= exec $(python) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: install ## check style and formatting
 	@.venv/bin/ruff format --check --output-format concise .
