@@ -304,7 +304,8 @@ async def test_nothing_is_missed_or_doubled_between_what_was_and_what_is_while_w
     start = live.service.head()
     stopping = asyncio.Event()
     written: list[int] = []
-    rounds = 6
+    users, rounds = 3, 6
+    everyone = asyncio.Barrier(users)
 
     async def write() -> None:
         while not stopping.is_set():
@@ -321,6 +322,7 @@ async def test_nothing_is_missed_or_doubled_between_what_was_and_what_is_while_w
                 heard += stream.positions("accounts")
                 after = heard[-1]
         async with sse(live.port, "accounts", bearer(user), Last_Event_ID=after) as stream:
+            await everyone.wait()  # who still counts needs more to hear
             stopping.set()
             await writing
             await stream.until(
@@ -329,7 +331,7 @@ async def test_nothing_is_missed_or_doubled_between_what_was_and_what_is_while_w
             return heard + stream.positions("accounts")
 
     writing = asyncio.create_task(write())
-    told = await asyncio.gather(*(resume_now_and_then(alice.user) for _ in range(3)))
+    told = await asyncio.gather(*(resume_now_and_then(alice.user) for _ in range(users)))
     await writing
     assert len(written) >= rounds**2
     for heard in told:
