@@ -24,7 +24,7 @@ demo: install ## run a simulated season through the API (ARGS="--data FILE.csv" 
 # More workers than two cores: many tests wait for something that was killed to come back. They start programs over and
 # over, each of which would compile all of fairbook anew if nothing of it were kept.
 test: install ## run all tests (ARGS="-k name")
-	@PYTHONDONTWRITEBYTECODE= exec $(python) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= exec $(python) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: install ## check style and formatting
 	@.venv/bin/ruff format --check --output-format concise .

@@ -63,6 +63,8 @@ class Build:
     def __enter__(self) -> "Build":
         with contextlib.ExitStack() as stack:
             self._control = stack.enter_context(connect(self._database_url))
+            # Closing the connection lets go as well, but a moment later: the next build may be there before.
+            stack.callback(self._control.execute, "SELECT pg_advisory_unlock_all()")
             self._lock()
             self._drop()
             stack.callback(self._drop)

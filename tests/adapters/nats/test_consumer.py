@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 
 import pytest
 from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
 
 from adapters.nats.connection import cancelled
 from adapters.nats.consumer import (
@@ -46,8 +47,11 @@ async def publish(jetstream: JetStreamContext, numbers: Iterable[int]) -> None:
 
 
 async def unacknowledged(jetstream: JetStreamContext) -> int:
-    """How many messages the consumer has not seen the end of."""
-    info = await jetstream.consumer_info(ODDS, "prices")
+    """How many messages the consumer has not seen the end of; one that has not begun yet, of any."""
+    try:
+        info = await jetstream.consumer_info(ODDS, "prices")
+    except NotFoundError:
+        return (await jetstream.stream_info(ODDS)).state.messages
     return (info.num_ack_pending or 0) + (info.num_pending or 0)
 
 
