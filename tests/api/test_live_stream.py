@@ -435,6 +435,11 @@ async def test_one_user_opens_so_many_streams_and_no_more(live: LiveService) -> 
 # ---- the slow
 
 
+def socket_bytes_max() -> int:
+    """What this machine lets a connection hold that nobody reads."""
+    return int(Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[-1])
+
+
 async def test_a_client_that_is_too_slow_for_its_facts_is_let_go_and_resumes_without_a_gap(
     live: LiveService, alice: Client
 ) -> None:
@@ -442,7 +447,7 @@ async def test_a_client_that_is_too_slow_for_its_facts_is_let_go_and_resumes_wit
     account = alice.account(10**9)
     after = live.service.head()
     # Few facts, but long ones: more than may wait, may be on its way, and may be held by the sockets.
-    held = 2 * FACT_BYTES_MAX + int(Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[-1])
+    held = 2 * FACT_BYTES_MAX + socket_bytes_max()
     requests = math.ceil(1.3 * held / (1_600 * 2_000))
     legs = [bet_body(account, market, odds=1.1)["legs"][0] for market in markets]
     bets = [{"account_id": account, "kind": "accumulator", "legs": legs, "stake_minor": 1}] * 1_600
