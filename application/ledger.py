@@ -10,11 +10,13 @@ from uuid import UUID
 
 from eventsourcing.application import Application
 
+from application.deciding import EncodeEvent
 from application.idempotency import keys_of
 from application.ids import new_id
 from application.log import Log
+from application.lookup import look_ahead
 from application.order import Order, Receipt
-from application.writer import EncodeEvent, Writer
+from application.writer import Writer
 from domain.actors import SETTLER, Actor
 from domain.commands import (
     ChangeMarketLimits,
@@ -114,7 +116,7 @@ class Ledger(Application[UUID]):
 
     async def prepare(self, command: Command, target: UUID | None = None) -> None:
         """Read what a large command looks at, so that `enqueue` finds it in memory; raises LogUnavailable."""
-        await self._writer.prepare(command, target)
+        await look_ahead(command, target, self._writer.book, self._store)
 
     def release(self, stream_ids: Iterable[UUID]) -> None:
         """Forget the states of streams that nobody will ask for soon."""

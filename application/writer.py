@@ -13,23 +13,18 @@ by the log is taken back and decided anew, batch by batch, under the writers' lo
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from itertools import islice
 from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
 
 from application import meters
-from application.answers import BatchDone, to_json
 from application.book import Book
-from application.decisions import decide
-from application.decisions.context import Context
-from application.decisions.streams import further_streams_of, new_streams_of, streams_of
-from application.idempotency import answer_again, item_records, records_of, unknown_keys
+from application.deciding import Decided, Decider, EncodeEvent
+from application.idempotency import answer_again
 from application.log import (
-    Batch,
     Behind,
     KeyTaken,
     Log,
@@ -37,21 +32,13 @@ from application.log import (
     LogUnavailable,
     StreamConflict,
 )
+from application.lookup import missing_streams
 from application.order import Order
-from domain.commands import Command
-from domain.events import Event
-from domain.refusals import Refusal
-from domain.streams import State
 
 MAX_BATCH_WEIGHT: Final = 1_000
 MAX_QUEUE_WEIGHT: Final = 40_000
 TAIL_LIMIT: Final = 20_000
-LOOKUP_STREAMS: Final = 100
-"""What is read at a time beside the writer's work: decoding it holds everybody else up for a millisecond or two."""
-
 RECONNECT_SECONDS: Final = 10.0
-
-EncodeEvent = Callable[[Event, datetime, str, UUID, str | None], bytes]
 
 
 class Overloaded(Exception):  # noqa: N818  a state, not a fault
@@ -60,16 +47,6 @@ class Overloaded(Exception):  # noqa: N818  a state, not a fault
 
 class Unavailable(Exception):  # noqa: N818  (the same)
     """The log cannot be reached. Whether the command took effect shows when it is sent again with its key."""
-
-
-class Decided(Struct):
-    """Orders that have been decided, and what has to be appended for them; times in UNIX nanoseconds."""
-
-    batch: Batch
-    orders: list[Order] = []
-    weight: int = 0
-    first_command: UUID | None = None
-    begun: int = 0
 
 
 class _Attempt(Struct):
@@ -92,13 +69,11 @@ class Writer:
         capacity: int,
     ) -> None:
         self.book = Book(capacity)
+        self._decider = Decider(self.book, encode, clock, new_id)
         self._log = log
-        self._encode = encode
-        self._clock = clock
-        self._new_id = new_id
         self._queue: deque[Order] = deque()
         self._waiting_weight = 0
-        self._open = self._new_batch()
+        self._open = self._decider.begin()
         self._pending_keys: set[tuple[str, str]] = set()
         self._wake = asyncio.Event()
         self._lost = True
@@ -123,34 +98,6 @@ class Writer:
         if len(self._queue) == 1:
             self._drain()
         self._wake.set()
-
-    async def prepare(self, command: Command, target: UUID | None) -> None:
-        """Read what a large command looks at before it is put, so that nobody has to wait for it behind that command.
-
-        Raises LogUnavailable. What is not read here is loaded as for any other command.
-        """
-        asked: set[UUID] = set()
-        while missing := self._not_known(command, target, asked) - asked:
-            asked |= missing
-            lookup, states = self.book.begin_lookup(), dict[UUID, State]()
-            try:
-                for some in _slices(missing, LOOKUP_STREAMS):
-                    states.update(await self._log.look(some))
-            finally:
-                self.book.end_lookup(lookup, states)
-
-    def _not_known(
-        self, command: Command, target: UUID | None, asked: Collection[UUID]
-    ) -> set[UUID]:
-        knows = self.book.knows
-        missing = {each for each in streams_of(command, target) if not knows(each)}
-        if missing - set(asked):
-            return missing
-        try:
-            further = set(further_streams_of(command, target, self.book))
-        except LookupError:  # of a stream that does not exist, or has changed meanwhile
-            return set()
-        return {each for each in further if not knows(each)}
 
     async def run(self) -> None:
         """Commit batches until cancelled; a batch in flight is finished first."""
@@ -201,92 +148,24 @@ class Writer:
 
     # ---- the open batch
 
-    def _new_batch(self) -> Decided:
-        return Decided(Batch(self.book.position, [], [], [], [], []))
-
     def _may_decide(self, order: Order) -> bool:
         """Tell whether an order can join the open batch right now."""
         return (
             not (self._lost or self._others_write or self._exclusive)
             and (not self._open.orders or self._open.weight + order.weight <= MAX_BATCH_WEIGHT)
             and self._pending_keys.isdisjoint(order.keys)
-            and not self._missing(order)
+            and not missing_streams(order, self.book)
         )
-
-    def _decide(self, order: Order) -> None:
-        """Decide an order against the book and let it join the open batch; a refused one leaves no events.
-
-        A fault in one decision is its caller's alone: the order gets it and joins nothing.
-        """
-        opened, book = self._open, self.book
-        batch, now = opened.batch, self._clock()
-        mark = book.mark()
-        if not opened.orders:
-            opened.begun = time.time_ns()
-        try:
-            answer = decide(
-                order.command,
-                Context(order.actor, order.target, now, self._new_id, book, order.known),
-            )
-            order.outcome = to_json(answer)
-            encoded = self._encoded(order, mark[0], now)
-        except Refusal as refusal:
-            book.rewind(mark)
-            order.outcome = refusal
-            batch.unknown += unknown_keys(order)
-        except Exception as error:  # noqa: BLE001  (see above)
-            book.rewind(mark)
-            meters.batch_failed(error)
-            order.fail(error)
-            return
-        else:
-            self._append_rows(batch, mark[0], encoded)
-            if opened.first_command is None and batch.stream_ids:
-                opened.first_command = order.command_id
-            if type(answer) is BatchDone:
-                batch.records += item_records(order, answer)
-                batch.unknown += unknown_keys(order, answer)
-        if order.keys:
-            batch.records += records_of(order)
-            self._pending_keys.update(order.keys)
-        opened.orders.append(order)
-        opened.weight += order.weight
-
-    def _encoded(self, order: Order, start: int, now: datetime) -> list[bytes]:
-        encode, user, command_id, trace = (
-            self._encode,
-            order.actor.user,
-            order.command_id,
-            order.trace,
-        )
-        return [encode(row[2], now, user, command_id, trace) for row in self.book.rows[start:]]
-
-    def _append_rows(self, batch: Batch, start: int, encoded: list[bytes]) -> None:
-        for stream_id, version, event in self.book.rows[start:]:
-            batch.stream_ids.append(stream_id)
-            batch.versions.append(version)
-            batch.topics.append(event.topic)
-        batch.states += encoded
-
-    def _missing(self, order: Order, *, careful: bool = False) -> set[UUID]:
-        """Give the streams that have to be loaded before the order can be decided."""
-        knows = self.book.knows
-        command, target = order.command, order.target
-        missing = {each for each in streams_of(command, target) if not knows(each)}
-        if careful:
-            missing.update(each for each in new_streams_of(command) if not knows(each))
-        if not missing:
-            further = further_streams_of(command, target, self.book)
-            missing = {each for each in further if not knows(each)}
-        return missing
 
     async def _load(
         self, session: LogSession, orders: Iterable[Order], *, careful: bool = False
     ) -> None:
         """Bring into memory what the orders need; when this returns they can be decided, without another await."""
-        orders = list(orders)
-        while missing := set().union(*(self._missing(each, careful=careful) for each in orders)):
-            self.book.put_loaded(missing, await session.load(missing))
+        book, orders = self.book, list(orders)
+        while missing := set().union(
+            *(missing_streams(each, book, careful=careful) for each in orders)
+        ):
+            book.put_loaded(missing, await session.load(missing))
 
     async def _load_queued(self) -> None:
         """Load for the queue's front and decide it, as far as the open batch has room."""
@@ -303,6 +182,10 @@ class Writer:
             self._decide(order)
             if order.future.done():
                 self._waiting_weight -= order.weight
+
+    def _decide(self, order: Order) -> None:
+        if self._decider.decide(order, self._open):
+            self._pending_keys.update(order.keys)
 
     def _front_of_queue(self, room: int) -> list[Order]:
         """Give the queue's first orders: bounded, and no key twice (the second one waits for the first's record)."""
@@ -337,7 +220,7 @@ class Writer:
         """Undo everything that the log does not hold, and begin an empty batch."""
         self.book.rewind_all()
         self._pending_keys.clear()
-        self._open = self._new_batch()
+        self._open = self._decider.begin()
 
     # ---- the usual way: one batch in flight, the next one open
 
@@ -345,7 +228,7 @@ class Writer:
         """Send the open batch; while it is in flight, commands join a new one."""
         flown = self._open
         self.book.seal()
-        self._open = self._new_batch()
+        self._open = self._decider.begin()
         self._waiting_weight -= flown.weight
         decided = time.time_ns()
         self._drain()
@@ -432,7 +315,7 @@ class Writer:
         written = self._open
         self.book.seal()
         self.book.accept()
-        self._open = self._new_batch()
+        self._open = self._decider.begin()
         self._finish(written, decided)
 
     async def _decide_and_append(
@@ -440,7 +323,7 @@ class Writer:
     ) -> int:
         """Decide orders into a batch of their own and append it; give when it was decided, in UNIX nanoseconds."""
         await self._load(session, orders, careful=attempt.careful)
-        self._open = self._new_batch()
+        self._open = self._decider.begin()
         for order in orders:
             self._decide(order)
         decided = time.time_ns()
@@ -473,9 +356,3 @@ class Writer:
         """Answer the commands that have been answered before; give those that have not."""
         known = await self._log.records({key for order in orders for key in order.keys})
         return [order for order in orders if not answer_again(order, known)]
-
-
-def _slices(ids: Iterable[UUID], size: int) -> Iterator[list[UUID]]:
-    rest = iter(ids)
-    while some := list(islice(rest, size)):
-        yield some
