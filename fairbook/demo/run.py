@@ -214,8 +214,7 @@ class Play:
         """Let the season's last matches play a cup; a short season is filled up with simulated ones."""
         started = time.perf_counter()
         matches = [match for round_ in reversed(self._rounds) for match in round_.matches]
-        if missing := max(0, CUP_MATCHES - len(matches)):
-            matches += islice(simulate_matches(self._seed), missing)
+        matches += islice(simulate_matches(self._seed), max(0, CUP_MATCHES - len(matches)))
         gala = GalaPlay(self._client, self.played.book, self._run_id, self._send, self._take_back)
         self.played.gala = await gala.run(matches[:CUP_MATCHES], self._dice)
         await self._settled(list(self.played.book.purses))

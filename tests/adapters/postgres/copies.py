@@ -1,11 +1,14 @@
 """A database that is filled once for all tests of a file, and a copy of it for each: filling takes ten times longer."""
 
-import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import psycopg
+import pytest
+
+from adapters.embedded import EmbeddedServers
+from tests.service import a_database
 
 Copy = Callable[[], AbstractContextManager[str]]
 """Makes a copy, gives its address, and drops it after the block."""
@@ -14,26 +17,36 @@ Copy = Callable[[], AbstractContextManager[str]]
 @contextmanager
 def copies_of(server_url: str, fill: Callable[[str], object]) -> Iterator[Copy]:
     """Have a database filled; it is gone afterwards."""
-    original = f"test_{os.getpid()}_{secrets.token_hex(4)}"
-
-    def url_of(name: str) -> str:
-        return server_url.rpartition("/")[0] + "/" + name
-
-    with psycopg.connect(server_url, autocommit=True) as server:
+    with (
+        a_database(server_url) as original_url,
+        psycopg.connect(server_url, autocommit=True) as server,
+    ):
+        name = original_url.rpartition("/")[2]
 
         @contextmanager
         def copy() -> Iterator[str]:
-            name = original + "_copy"
-            server.execute(f"CREATE DATABASE {name} TEMPLATE {original}")
+            server.execute(f"CREATE DATABASE {name}_copy TEMPLATE {name}")
             try:
-                yield url_of(name)
+                yield original_url + "_copy"
             finally:
                 # At once: later, the server would have to write it to the disk first.
-                server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+                server.execute(f"DROP DATABASE {name}_copy WITH (FORCE)")
 
-        server.execute(f"CREATE DATABASE {original}")
-        try:
-            fill(url_of(original))
+        fill(original_url)
+        yield copy
+
+
+def a_copy_for_each_test(fill: Callable[[str], object]) -> tuple[Any, Any]:
+    """Make the fixtures `copy` and `database_url` of a file: filled once, copied for each test."""
+
+    @pytest.fixture(scope="module")
+    def copy(servers: EmbeddedServers) -> Iterator[Copy]:
+        with copies_of(servers.urls.database, fill) as copy:
             yield copy
-        finally:
-            server.execute(f"DROP DATABASE {original} WITH (FORCE)")
+
+    @pytest.fixture
+    def database_url(copy: Copy) -> Iterator[str]:
+        with copy() as url:
+            yield url
+
+    return copy, database_url

@@ -16,7 +16,6 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from adapters.embedded import EmbeddedServers
 from adapters.postgres import tracking
 from adapters.postgres.projector import Projector
 from adapters.postgres.rebuild import rebuild
@@ -26,7 +25,7 @@ from adapters.postgres.stop import Stop
 from adapters.postgres.tracking import Moved
 from domain.commands import PlaceBets
 from domain.events import BetPlaced, Leg
-from tests.adapters.postgres.copies import Copy, copies_of
+from tests.adapters.postgres.copies import a_copy_for_each_test
 from tests.application.desk import a_desk, read_log
 from tests.builders import ALICE, bet_placed, leg, market_opened, place_bet
 from tests.read_models.business import (
@@ -49,17 +48,8 @@ def fill(database_url: str) -> None:
     create_live(database_url, PROJECTIONS.values())
 
 
-@pytest.fixture(scope="module")
-def copy(servers: EmbeddedServers) -> Iterator[Copy]:
-    with copies_of(servers.urls.database, fill) as copy:
-        yield copy
-
-
-@pytest.fixture
-def database_url(copy: Copy) -> Iterator[str]:
-    """A database in which the read models are begun."""
-    with copy() as url:
-        yield url
+copy, database_url = a_copy_for_each_test(fill)
+"""A database in which the read models are begun."""
 
 
 @contextlib.contextmanager

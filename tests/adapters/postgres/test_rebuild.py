@@ -14,7 +14,6 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from adapters.embedded import EmbeddedServers
 from adapters.postgres import build as building
 from adapters.postgres.build import Build, BuildFailed, BuildInProgress
 from adapters.postgres.projector import Projector
@@ -25,7 +24,7 @@ from adapters.postgres.snapshot_projection import PROJECTIONS
 from adapters.postgres.stop import Stop
 from domain.commands import PlaceBets
 from read_models import balances, bets, journal
-from tests.adapters.postgres.copies import Copy, copies_of
+from tests.adapters.postgres.copies import a_copy_for_each_test
 from tests.application.desk import a_desk
 from tests.builders import ALICE, account_opened, an_id, bet_placed, place_bet
 from tests.read_models.business import (
@@ -56,17 +55,8 @@ def fill(database_url: str) -> None:
     follow(database_url)
 
 
-@pytest.fixture(scope="module")
-def copy(servers: EmbeddedServers) -> Iterator[Copy]:
-    with copies_of(servers.urls.database, fill) as copy:
-        yield copy
-
-
-@pytest.fixture
-def database_url(copy: Copy) -> Iterator[str]:
-    """A database with a small business in it, and read models that are up to it."""
-    with copy() as url:
-        yield url
+copy, database_url = a_copy_for_each_test(fill)
+"""A database with a small business in it, and read models that are up to it."""
 
 
 def schemas(database_url: str) -> set[str]:

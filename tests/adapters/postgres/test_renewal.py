@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
 
 import pytest
 
-from adapters.embedded import EmbeddedServers
 from adapters.postgres import renewal as renewing
 from adapters.postgres.build import Build
 from adapters.postgres.reader import Reader
@@ -16,7 +14,7 @@ from adapters.postgres.snapshot_projection import PROJECTIONS
 from application.log import LogUnavailable
 from fairbook.cli import main
 from read_models import journal
-from tests.adapters.postgres.copies import Copy, copies_of
+from tests.adapters.postgres.copies import a_copy_for_each_test
 from tests.adapters.postgres.test_projector import (
     a_worker,
     all_at,
@@ -39,17 +37,8 @@ def fill(database_url: str) -> None:
     some_business(database_url, steps=5, seed=2)
 
 
-@pytest.fixture(scope="module")
-def copy(servers: EmbeddedServers) -> Iterator[Copy]:
-    with copies_of(servers.urls.database, fill) as copy:
-        yield copy
-
-
-@pytest.fixture
-def database_url(copy: Copy) -> Iterator[str]:
-    """A database whose journal an older version made, with news that no model shows yet."""
-    with copy() as url:
-        yield url
+copy, database_url = a_copy_for_each_test(fill)
+"""A database whose journal an older version made, with news that no model shows yet."""
 
 
 def old_models(database_url: str) -> list[str]:
