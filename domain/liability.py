@@ -24,6 +24,7 @@ from domain.events import BetPlaced, Held, LiabilityChanged, LiabilityCounted, M
 from domain.ids import derived_id
 from domain.legs import RACES
 from domain.market import Market
+from domain.money import MAX_FUNDS_MINOR
 from domain.outcomes import Grid, Proposition
 from domain.refusals import LimitExceeded, Refusal
 
@@ -134,6 +135,19 @@ class Liability(Struct, frozen=True):
 
 def held_by(standing: BetPlaced, markets: Mapping[UUID, Market]) -> Held:
     """Give what an open bet holds on each of its markets; raises LimitExceeded where nobody knows."""
+    if _most_minor(standing, markets) is None:
+        raise LimitExceeded(
+            "a limit on liability takes starting prices and best odds only where max_payout_minor caps them",
+            members={"limit": "max_liability_minor"},
+        )
+    return held_still(standing, markets)
+
+
+def held_still(standing: BetPlaced, markets: Mapping[UUID, Market]) -> Held:
+    """Give what a bet holds that was taken, also one that no limit would take: that holds all that a bet can return.
+
+    Such a bet was over when the limit began, and is opened again by a correction.
+    """
     leg = standing.legs[0]
     if standing.kind == "single" and leg.odds is not None and not standing.best_odds:
         return Held(
@@ -144,12 +158,13 @@ def held_by(standing: BetPlaced, markets: Mapping[UUID, Market]) -> Held:
             leg.selection_id,
             standing.side,
         )
-    returned = _most_minor(standing, markets)
+    most = _most_minor(standing, markets)
+    returned = MAX_FUNDS_MINOR if most is None else most
     return Held(standing.currency, 1, standing.total_stake_minor, returned)
 
 
-def _most_minor(standing: BetPlaced, markets: Mapping[UUID, Market]) -> int:
-    """Give the most that a bet may return: at starting prices only a cap on payouts says it."""
+def _most_minor(standing: BetPlaced, markets: Mapping[UUID, Market]) -> int | None:
+    """Give the most that a bet may return, None where nobody knows: at starting prices only a cap on payouts says it."""
     if not standing.best_odds and all(leg.odds is not None for leg in standing.legs):
         return standing.potential_return_minor
     caps = [
@@ -157,12 +172,7 @@ def _most_minor(standing: BetPlaced, markets: Mapping[UUID, Market]) -> int:
         for leg in standing.legs
         if (limits := markets[leg.market_id].limits) and limits.max_payout_minor is not None
     ]
-    if not caps:
-        raise LimitExceeded(
-            "a limit on liability takes starting prices and best odds only where max_payout_minor caps them",
-            members={"limit": "max_liability_minor"},
-        )
-    return max(min(caps), standing.total_stake_minor)
+    return max(min(caps), standing.total_stake_minor) if caps else None
 
 
 def added_up(held: Iterable[tuple[int, Held]]) -> tuple[Held, ...]:

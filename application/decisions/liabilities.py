@@ -66,7 +66,7 @@ def follow(
         if not touched:
             continue
         change = [
-            (sign, liability.held_by(bet.standing, markets))
+            (sign, liability.held_still(bet.standing, markets))
             for bet, sign in ((before, -1), (after, 1))
             if bet.status == "open"
         ]

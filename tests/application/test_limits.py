@@ -12,24 +12,32 @@ from domain.actors import SETTLER
 from domain.commands import (
     BetsSeen,
     ChangeMarketLimits,
+    DeclareResult,
+    FixtureBody,
     LimitsBody,
+    OpenMarket,
+    PlaceBet,
     PlaceBets,
     ResumeMarket,
     RollBackResult,
+    SelectionBody,
+    SelectionResultBody,
     SettleBets,
     SuspendMarket,
 )
-from domain.events import Held, LiabilityChanged, LiabilityCounted
-from domain.liability import EMPTY, Liability, liability_minor
+from domain.events import Held, Leg, LiabilityChanged, LiabilityCounted
+from domain.liability import EMPTY, NOTHING, Liability, liability_minor
 from domain.market import Market
+from domain.money import MAX_FUNDS_MINOR
 from domain.refusals import LimitExceeded, MarketStateConflict, PriceChanged
 from tests.application.desk import Desk, Log, a_desk, read_log
-from tests.builders import OPERATOR, an_id, open_market, place_bet
+from tests.builders import NOW, OPERATOR, an_id, open_market, place_bet
 from tests.read_models.business import follow
 
 pytestmark = pytest.mark.anyio
 
 LIMITS = LimitsBody(max_liability_minor=30_000)
+RUNNERS = ("red", "blue")
 
 
 def liability(log: Log, market_id: UUID) -> Liability:
@@ -38,11 +46,20 @@ def liability(log: Log, market_id: UUID) -> Liability:
     return state
 
 
-async def exceeded(desk: Desk, account_id: UUID, market_id: UUID, stake_minor: int) -> Any:
+async def exceeded(
+    desk: Desk, account_id: UUID, market_id: UUID, stake_minor: int, selection_id: str = "home"
+) -> Any:
     """The members of the refusal of a bet."""
     with pytest.raises(LimitExceeded) as caught:
-        await desk.bet(account_id, market_id, stake_minor)
+        await desk.bet(account_id, market_id, stake_minor, selection_id=selection_id)
     return caught.value.members
+
+
+async def a_race(desk: Desk) -> UUID:
+    fixture = FixtureBody(sport="racing", competition="Ascot", name="Derby", starts_at=NOW)
+    runners = [SelectionBody(selection_id=each, name=each) for each in RUNNERS]
+    command = OpenMarket(fixture=fixture, type="WIN", selections=runners, pricing="external")
+    return UUID((await desk.ask(command, OPERATOR))["market_id"])
 
 
 async def test_a_limit_holds_in_little_memory_and_after_a_restart(database_url: str) -> None:
@@ -166,3 +183,39 @@ async def test_a_market_may_be_opened_and_bet_on_in_one_batch(database_url: str)
             return_exceptions=True,
         )
     assert [type(each) for each in done] == [dict, dict, LimitExceeded, dict, PriceChanged]
+
+
+async def test_a_correction_opens_a_bet_again_that_no_limit_would_take(database_url: str) -> None:
+    """It was over when the limit began; its end would never be settled if the limit refused it now."""
+    async with a_desk(database_url) as desk:
+        account_id = await desk.account(1_000)
+        over, limited = [await a_race(desk) for _ in range(2)]
+        legs = tuple(Leg(market_id, "red", None) for market_id in (over, limited))
+        double = PlaceBet(account_id=account_id, kind="accumulator", legs=legs, stake_minor=100)
+        bet_id = UUID((await desk.ask(double))["bet_id"])
+
+        async def settle(generation: int) -> None:
+            command = SettleBets(bet_ids=[bet_id], generation=generation, after=1)
+            await desk.ask(command, SETTLER, target=over)
+
+        lost = [SelectionResultBody(selection_id=each, result="lost") for each in RUNNERS]
+        await desk.ask(DeclareResult(results=lost), OPERATOR, target=over)
+        await settle(1)
+        await desk.ask(SuspendMarket(), OPERATOR, target=limited)
+        seen = BetsSeen(2, (bet_id,))
+        begin = ChangeMarketLimits(max_liability_minor=500, seen=seen)
+        await desk.ask(begin, OPERATOR, target=limited)
+        await desk.ask(ResumeMarket(), OPERATOR, target=limited)
+        await desk.ask(RollBackResult(), OPERATOR, target=over)
+        await settle(2)
+        log = read_log(database_url)
+        assert log.bet(bet_id).status == "open"
+        held = Held("EUR", 1, 100, MAX_FUNDS_MINOR)
+        assert log.stream(liability_id(limited))[-1] == LiabilityChanged(
+            market_id=limited, held=(held,)
+        )
+        assert (await exceeded(desk, account_id, limited, 1, "red"))["left_minor"] == 0
+        await desk.ask(DeclareResult(results=lost), OPERATOR, target=over)
+        await settle(3)
+        await desk.bet(account_id, limited, 1, selection_id="red")
+    assert liability(read_log(database_url), limited).book("EUR").others == NOTHING
