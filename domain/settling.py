@@ -20,13 +20,15 @@ from domain.events import (
     SettlementTotal,
 )
 from domain.ids import derived_id
-from domain.money import round_half_up
+from domain.money import MAX_FUNDS_MINOR, round_half_up
 from domain.refusals import MarketStateConflict
 
 SettlingEvent = SettlementProgressed | SettlementCompleted
 
 
 NONE: Final[Mapping[UUID, Any]] = {}
+_EVENT_BOUND: Final = 2**63
+"""Integers of an event are below this: MessagePack holds no larger ones of either sign."""
 
 
 def settlement_id(market_id: UUID) -> UUID:
@@ -86,7 +88,7 @@ class Settling(Struct, frozen=True):
     ) -> SettlementCompleted | None:
         """End a generation; whoever asks has visited every bet. None when it has ended already.
 
-        Commission is a share (`rates`, by account) of a positive net profit on the market, rounded half up; what was
+        Totals that an event cannot hold are left out of it: the steps have told them part by part. Commission is a share (`rates`, by account) of a positive net profit on the market, rounded half up; what was
         charged for it before is taken into account.
         """
         if self.completed and generation == self.generation:
@@ -99,7 +101,7 @@ class Settling(Struct, frozen=True):
         }
         return SettlementCompleted(
             market_id=market_id,
-            totals=self.totals,
+            totals=tuple(each for each in self.totals if _fits(each)),
             generation=generation,
             commissions=_amounts(due),
         )
@@ -162,8 +164,11 @@ class Settling(Struct, frozen=True):
 
 
 def commission_minor(profit_minor: int, rate: Decimal) -> int:
-    """Give the commission on a market's net profit: a share of what is positive, rounded half up."""
-    return round_half_up(max(profit_minor, 0) * Fraction(rate))
+    """Give the commission on a market's net profit: a share of what is positive, rounded half up.
+
+    Like everything that one event moves it is at most MAX_FUNDS_MINOR.
+    """
+    return min(round_half_up(max(profit_minor, 0) * Fraction(rate)), MAX_FUNDS_MINOR)
 
 
 def profit_change(bet: BetChange) -> int:
@@ -177,6 +182,10 @@ def profit_change(bet: BetChange) -> int:
             return bet.stake_minor - bet.return_minor
         case _:
             assert_never(bet)
+
+
+def _fits(total: SettlementTotal) -> bool:
+    return max(abs(total.stake_minor), abs(total.return_minor)) < _EVENT_BOUND
 
 
 def _amounts(amounts: Mapping[UUID, int]) -> tuple[AccountAmount, ...]:

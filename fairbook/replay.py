@@ -146,7 +146,7 @@ def _as_it_stands(
 def _balances(connection: Connection[Any]) -> dict[StreamKey, Figures]:
     sql = "SELECT account_id, available_minor, in_play_minor, version FROM balances"
     cursor = connection.cursor(binary=True)
-    return {row[0].int: (row[1], row[2], row[3]) for row in cursor.execute(sql)}
+    return {row[0].int: (int(row[1]), int(row[2]), row[3]) for row in cursor.execute(sql)}
 
 
 def _differences(states: dict[StreamKey, State], balances: dict[StreamKey, Figures]) -> list[str]:

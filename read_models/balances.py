@@ -1,6 +1,7 @@
 """Balances: one row an account, as it stands now."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -70,18 +71,44 @@ async def page(
     return page_of(rows, limit, lambda row: (row.account_id.bytes,))
 
 
-def _balance(*values: Any) -> Balance:
-    shown = [*values[:-2], AccountLimits(*values[-2:])]
-    return Balance(*shown)
+def _balance(  # the columns of _SELECT
+    account_id: UUID,
+    owner: str,
+    currency: str,
+    name: str,
+    held_at: str | None,
+    available: Decimal,
+    in_play: Decimal,
+    version: int,
+    position: int,
+    overdrawn: bool,  # noqa: FBT001  a column
+    bonus: Decimal,
+    max_in_play: int | None,
+    max_profit: int | None,
+) -> Balance:
+    return Balance(
+        account_id,
+        owner,
+        currency,
+        name,
+        held_at,
+        int(available),
+        int(in_play),
+        version,
+        position,
+        overdrawn,
+        int(bonus),
+        AccountLimits(max_in_play, max_profit),
+    )
 
 
-# ---- projection
+# ---- projection: balances are numeric, because what bets at starting prices return, or corrections, has no bound
 
 _CREATE = """
 CREATE TABLE balances (
     account_id uuid PRIMARY KEY, owner text NOT NULL, currency text NOT NULL, name text NOT NULL, held_at text,
-    available_minor bigint NOT NULL, in_play_minor bigint NOT NULL, version bigint NOT NULL, position bigint NOT NULL,
-    bonus_minor bigint NOT NULL, max_in_play_minor bigint, max_profit_minor bigint
+    available_minor numeric NOT NULL, in_play_minor numeric NOT NULL, version bigint NOT NULL, position bigint NOT NULL,
+    bonus_minor numeric NOT NULL, max_in_play_minor bigint, max_profit_minor bigint
 ) WITH (fillfactor = 60)"""  # room for an update to stay on its page, where no index has to hear of it
 
 _INDEX = "CREATE INDEX ON balances (owner, account_id)"
@@ -90,7 +117,7 @@ _OPEN = over(
     """
     INSERT INTO balances (account_id, owner, currency, name, held_at,
                           available_minor, in_play_minor, version, position, bonus_minor) SELECT * FROM {}""",
-    *("uuid", "text", "text", "text", "text", "bigint", "bigint", "bigint", "bigint", "bigint"),
+    *("uuid", "text", "text", "text", "text", "numeric", "numeric", "bigint", "bigint", "numeric"),
 )
 _MOVE = over(
     """
@@ -98,7 +125,7 @@ _MOVE = over(
     SET available_minor = e.available, in_play_minor = e.in_play, version = e.version, position = e.position,
         bonus_minor = e.bonus
     FROM {} AS e(account_id, available, in_play, version, position, bonus) WHERE b.account_id = e.account_id""",
-    *("uuid", "bigint", "bigint", "bigint", "bigint", "bigint"),
+    *("uuid", "numeric", "numeric", "bigint", "bigint", "numeric"),
 )
 _LIMIT = over(
     """

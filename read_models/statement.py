@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal, assert_never
 from uuid import UUID
 
@@ -108,7 +109,7 @@ async def page(
         "end": end,
         "limit": limit + 1,
     }
-    rows = await db.rows(sql, parameters, StatementRow)
+    rows = await db.rows(sql, parameters, _row)
     return page_of(rows, limit, lambda row: (row.position,))
 
 
@@ -120,8 +121,26 @@ async def balance_as_of(db: Db, account_id: UUID, at: datetime | int) -> Balance
     else:
         where.append(f"at <= %(at)s AND position < {_clock.before('at')}")
     sql = query(_SELECT_AS_OF, where, "ORDER BY position DESC LIMIT 1")
-    found = await db.rows(sql, {"account_id": account_id, "at": at}, BalanceAsOf)
+    found = await db.rows(sql, {"account_id": account_id, "at": at}, _as_of)
     return found[0] if found else None
+
+
+def _row(  # the columns of _SELECT
+    position: int,
+    at: datetime,
+    kind: Kind,
+    amount: int,
+    available_after: Decimal,
+    in_play_after: Decimal,
+    reference: str,
+) -> StatementRow:
+    return StatementRow(
+        position, at, kind, amount, int(available_after), int(in_play_after), reference
+    )
+
+
+def _as_of(available: Decimal, in_play: Decimal, version: int, position: int) -> BalanceAsOf:
+    return BalanceAsOf(int(available), int(in_play), version, position)
 
 
 # ---- projection
@@ -129,7 +148,7 @@ async def balance_as_of(db: Db, account_id: UUID, at: datetime | int) -> Balance
 _CREATE = """
 CREATE TABLE statement (
     account_id uuid NOT NULL, position bigint NOT NULL, at timestamptz NOT NULL, kind text NOT NULL,
-    amount_minor bigint NOT NULL, available_after_minor bigint NOT NULL, in_play_after_minor bigint NOT NULL,
+    amount_minor bigint NOT NULL, available_after_minor numeric NOT NULL, in_play_after_minor numeric NOT NULL,
     version bigint NOT NULL, subject_id uuid NOT NULL, reference text
 );
 """
@@ -141,7 +160,7 @@ _ADD = over(
     INSERT INTO statement (account_id, position, at, kind, amount_minor, available_after_minor, in_play_after_minor,
                            version, subject_id, reference)
     SELECT * FROM {}""",
-    *("uuid", "bigint", "timestamptz", "text", "bigint", "bigint", "bigint", "bigint", "uuid"),
+    *("uuid", "bigint", "timestamptz", "text", "bigint", "numeric", "numeric", "bigint", "uuid"),
     "text",
 )
 

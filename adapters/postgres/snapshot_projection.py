@@ -1,6 +1,7 @@
 """The writer's snapshots, kept up like a read model: so that no command ever has to replay a long stream."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -35,10 +36,10 @@ def _changes(batch: Batch) -> Iterable[Change]:
         )
         if state.version % EVERY == 0
     }
-    rows: list[tuple[Any, ...]] = [
-        (stream_id, state.version, shape_of(state), encode_snapshot(state))
-        for stream_id, state in due.items()
-    ]
+    rows: list[tuple[Any, ...]] = []
+    for stream_id, state in due.items():
+        with suppress(OverflowError):  # it goes on with the snapshot that it has
+            rows.append((stream_id, state.version, shape_of(state), encode_snapshot(state)))
     if rows:
         yield _KEEP, columns(rows)
 

@@ -36,7 +36,7 @@ def shape_of(state: State) -> str | None:
 
 
 def encode_snapshot(state: State) -> bytes:
-    """Encode a state."""
+    """Encode a state; raises OverflowError where a sum is beyond the 64 bits that MessagePack holds."""
     return _encode(state)
 
 

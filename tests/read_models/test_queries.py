@@ -8,19 +8,27 @@ import pytest
 
 from adapters.postgres.reader import Reader
 from domain.account import Account
+from domain.actors import SETTLER
 from domain.commands import (
     CompleteSettlement,
     CompleteWithdrawal,
     DeclareResult,
+    FixtureBody,
+    OpenAccount,
+    OpenMarket,
+    PlaceBet,
+    PlaceBets,
     QuoteBody,
     RecordOdds,
     RollBackResult,
+    SelectionBody,
     SelectionResultBody,
     SettleBets,
     Withdraw,
 )
-from domain.events import AccountLimits
+from domain.events import AccountLimits, Leg, StartingPrice
 from domain.journal import postings
+from domain.money import MAX_FUNDS_MINOR
 from domain.refusals import InvalidInput
 from domain.streams import State, evolve
 from read_models import (
@@ -34,8 +42,8 @@ from read_models import (
     statement,
 )
 from tests.application.desk import Desk, read_log
-from tests.builders import BOB, FIXTURE, OPERATOR
-from tests.read_models.business import follow, run_business
+from tests.builders import ALICE, BOB, FIXTURE, NOW, OPERATOR
+from tests.read_models.business import faults, follow, run_business
 
 pytestmark = pytest.mark.anyio
 
@@ -494,3 +502,54 @@ async def test_prices_latest_and_past(desk: Desk, db: Reader, database_url: str)
     since = await prices.history(db, between)
     assert [quote.odds for quote in since.items] == [Decimal("2.3"), Decimal("2.2")]
     assert await prices.latest(db, NOBODY) == []
+
+
+async def test_an_account_may_win_more_than_64_bits_hold(
+    desk: Desk, db: Reader, database_url: str
+) -> None:
+    """Nobody knows what bets at starting prices return, so nothing refuses them: the views show it all the same."""
+    bets_at_once, stake = 2_100, 10**12
+    opened = OpenAccount(currency="EUR", name="lucky", commission=Decimal("0.9"))
+    account_id = UUID((await desk.ask(opened, ALICE))["account_id"])
+    funds = bets_at_once * stake
+    for part in (10**15, 10**15, funds - 2 * 10**15):
+        await desk.deposit(account_id, part)
+    runners = [SelectionBody(selection_id=each, name=each) for each in ("red", "blue")]
+    race = OpenMarket(
+        fixture=FixtureBody(sport="racing", competition="Ascot", name="Derby", starts_at=NOW),
+        type="WIN",
+        selections=runners,
+        pricing="external",
+    )
+    market_id = UUID((await desk.ask(race, OPERATOR))["market_id"])
+    bet = PlaceBet(account_id=account_id, legs=(Leg(market_id, "red", None),), stake_minor=stake)
+    placed = await desk.ask(PlaceBets(bets=[bet] * bets_at_once))
+    ids = [UUID(each["bet_id"]) for each in placed["results"]]
+    ended = DeclareResult(
+        finish=[["red"], ["blue"]], starting_prices=(StartingPrice("red", Decimal(10_000)),)
+    )
+    await desk.ask(ended, OPERATOR, target=market_id)
+    for start in range(0, bets_at_once, 500):
+        page = ids[start : start + 500]
+        step = SettleBets(bet_ids=page, generation=1, since=start, after=start + len(page))
+        await desk.ask(step, SETTLER, target=market_id)
+    completed = CompleteSettlement(generation=1, since=bets_at_once)
+    await desk.ask(completed, SETTLER, target=market_id)
+    follow(database_url)
+    assert not faults(database_url)
+    held = bets_at_once * MAX_FUNDS_MINOR - MAX_FUNDS_MINOR  # less what one event takes at most
+    assert held > 2**64
+    shown = await balances.get(db, account_id)
+    assert shown is not None
+    assert (shown.available_minor, shown.in_play_minor) == (held, 0)
+    newest = (await statement.page(db, account_id, limit=1)).items[0]
+    assert (newest.kind, newest.available_after_minor) == ("commission", held)
+    then = await statement.balance_as_of(db, account_id, newest.position)
+    assert then is not None
+    assert type(then.available_minor) is int
+    assert then.available_minor == held
+    assert read_log(database_url).account(account_id).available_minor == held
+    row = await markets.settlement(db, market_id)
+    assert row is not None
+    assert row.completed
+    assert row.totals[0].return_minor == bets_at_once * MAX_FUNDS_MINOR
