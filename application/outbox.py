@@ -56,7 +56,7 @@ class Facts(Protocol):
 class Bell(Protocol):
     """What wakes the outbox."""
 
-    async def wait(self, seconds: float) -> None:
+    async def wait(self, seconds: float) -> object:
         """Wait until there may be new events, or for so long."""
 
 

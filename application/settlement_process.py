@@ -96,28 +96,29 @@ class SettlementProcess:
     async def _settle_what_is_due(self) -> None:
         """Settle markets as they fall due, as long as this process leads."""
         self._due.clear()
-        look_again_at = 0.0
+        look_again_at, is_all = 0.0, False
         while await self._work.leads():
             if (now := asyncio.get_running_loop().time()) >= look_again_at:
                 look_again_at, self._looked_upto = now + LOOK_AGAIN_SECONDS, 0
             if not self._due:
-                await self._look()
+                is_all = await self._look()
             while self._due and len(self._running) < MARKETS_AT_ONCE:
                 self._begin(self._due.popleft())
             if self._due:
                 tasks = [task for _, task in self._running.values()]
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            else:
+            elif is_all:
                 await self._work.news(NEWS_SECONDS)
 
-    async def _look(self) -> None:
-        """Find what has fallen due since the last look."""
+    async def _look(self) -> bool:
+        """Find what has fallen due since the last look; tell whether that is all."""
         found = await self._work.markets_due(self._looked_upto, MARKETS_A_LOOK)
         for market in (MarketDue(*each) for each in found):
             self._looked_upto = market.changed_at
             # The view needs a moment to show what this process has just completed.
             if market.generation > self._settled.get(market.market_id, 0):
                 self._due.append(market)
+        return len(found) < MARKETS_A_LOOK
 
     def _begin(self, market: MarketDue) -> None:
         market_id = market.market_id
@@ -127,12 +128,12 @@ class SettlementProcess:
             return
         task = asyncio.create_task(self._settle(market), name=f"settle {market_id}")
         self._running[market_id] = market.generation, task
-        task.add_done_callback(lambda _: self._ended(market_id))
+        task.add_done_callback(lambda done: self._ended(market_id, done))
 
-    def _ended(self, market_id: UUID) -> None:
+    def _ended(self, market_id: UUID, task: asyncio.Task[None]) -> None:
         del self._running[market_id]
-        if market := self._next.pop(market_id, None):
-            self._due.appendleft(market)
+        if (market := self._next.pop(market_id, None)) and not task.cancelled():
+            self._begin(market)
 
     async def _settle(self, market: MarketDue) -> None:
         """Settle one market; what stops it is logged, tried again later, and holds up no other market."""

@@ -1019,6 +1019,15 @@ ALL_EVENTS: tuple[type[Event], ...] = (
     FeedNameSeen,
     FeedNameMatched,
 )
+RESULT_EVENTS: tuple[type[Event], ...] = (
+    ResultDeclared,
+    ResultRolledBack,
+    RunnerWithdrawn,
+    RunnerReinstated,
+    MarketAbandoned,
+)
+"""Each begins a generation of its market: bets on it have to be visited."""
+
 EVENT_OF_TOPIC: dict[str, type[Event]] = {event.topic: event for event in ALL_EVENTS}
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 from uuid import UUID
 
-from adapters.postgres.bell import LedgerBell
+from adapters.postgres.bell import RESULTS, LedgerBell
 from adapters.postgres.leadership import Leadership
 from adapters.postgres.reader import Reader
 from application.ledger import Ledger
@@ -15,8 +15,8 @@ from application.settlement_process import SettlementProcess
 from application.settlement_steps import Visit
 from read_models import bets, markets
 
-VIEWS_SECONDS: Final = 0.1
-"""The views show what rang a moment later, and one look serves all that rings meanwhile."""
+VIEWS_SECONDS: Final = 5.0
+"""How long the view of markets may take to show what rang, before it is looked at all the same."""
 
 
 class SettlementWork:
@@ -47,16 +47,17 @@ class SettlementWork:
         return await self._reader.wait_for("bets", position, timeout_seconds)
 
     async def news(self, timeout_seconds: float) -> None:
-        """Wait until the ledger has new events and the views had a moment; raises LogUnavailable."""
+        """Wait until results have changed and the view of markets shows it; raises LogUnavailable."""
         try:
             if self._bell is None:
-                bell = LedgerBell(self._url)
+                bell = LedgerBell(self._url, RESULTS)
                 self._bell = await bell.__aenter__()
-            await self._bell.wait(timeout_seconds)
+            position = await self._bell.wait(timeout_seconds)
         except LogUnavailable:
             await self._close_bell()
             raise
-        await asyncio.sleep(VIEWS_SECONDS)
+        if position:
+            await self._reader.wait_for("markets", int(position), VIEWS_SECONDS)
 
     async def _close_bell(self) -> None:
         if self._bell is not None:

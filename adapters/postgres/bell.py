@@ -1,21 +1,25 @@
-"""It rings when the ledger has new events."""
+"""Bells ring when the ledger has new events, or new results of markets."""
 
 from types import TracebackType
 from typing import Any, Final, Self
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.sql import SQL, Identifier
 
 from application.log import LogUnavailable
 
 CONNECT_SECONDS: Final = 5
+EVENTS: Final = "ledger_events"
+RESULTS: Final = "ledger_results"
 
 
 class LedgerBell:
-    """Listens for the ledger's notifications, between `async with` and its end."""
+    """Listens for the ledger's notifications, between `async with` and its end: of all events, or of `RESULTS`."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, channel: str = EVENTS) -> None:
         self._url = database_url
+        self._channel = channel
         self._connection: AsyncConnection[Any] | None = None
 
     async def __aenter__(self) -> Self:
@@ -26,7 +30,7 @@ class LedgerBell:
                 application_name="fairbook bell",
                 connect_timeout=CONNECT_SECONDS,
             )
-            await self._connection.execute("LISTEN ledger_events")
+            await self._connection.execute(SQL("LISTEN {}").format(Identifier(self._channel)))
         except psycopg.OperationalError as error:
             raise LogUnavailable(str(error).strip()) from error
         return self
@@ -40,14 +44,19 @@ class LedgerBell:
         if self._connection is not None:
             await self._connection.close()
 
-    async def wait(self, seconds: float) -> None:
-        """Wait until there may be new events since the last wait, or for so long; raises LogUnavailable."""
+    async def wait(self, seconds: float) -> str:
+        """Wait until there may be something new since the last wait, or for so long; raises LogUnavailable.
+
+        Gives what the last ring said: of results the position that it is about, else nothing.
+        """
         assert self._connection is not None
+        said = ""
         try:
-            async for _ in self._connection.notifies(timeout=seconds, stop_after=1):
-                pass
+            async for ring in self._connection.notifies(timeout=seconds, stop_after=1):
+                said = ring.payload
             # One look at the log serves all that rang meanwhile.
-            async for _ in self._connection.notifies(timeout=0):
-                pass
+            async for ring in self._connection.notifies(timeout=0):
+                said = ring.payload
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise LogUnavailable(str(error).strip()) from error
+        return said

@@ -23,6 +23,10 @@ from psycopg.sql import SQL, Composed, Identifier, Literal
 from adapters.postgres.arrays import ByteaArray, Int8Array, TextArray, UuidArray, register
 from adapters.postgres.log import COMMANDS_SUFFIX, PostgresLog
 from adapters.postgres.snapshots import TABLE
+from domain.events import RESULT_EVENTS
+
+RESULTS_SUFFIX = "_results"
+"""Channel that says up to which position results of markets have changed; the other one rings for every batch."""
 
 _CREATE_COMMANDS = SQL("""
 CREATE TABLE IF NOT EXISTS {schema}.{commands} (
@@ -60,6 +64,9 @@ BEGIN
         SELECT id, version, topic, state, head + place
         FROM unnest(ids, versions, topics, states) WITH ORDINALITY AS e(id, version, topic, state, place);
         NOTIFY {channel};
+        IF topics && {results} THEN
+            PERFORM pg_notify({results_channel}, (head + cardinality(ids))::text);
+        END IF;
     END IF;
     RETURN head + cardinality(ids);
 END $$""")
@@ -80,6 +87,8 @@ class LedgerRecorder(PostgresLog, PostgresApplicationRecorder):
             "snapshots": Identifier(f"{prefix}_snapshots"),
             "append": Identifier(f"{prefix}_append"),
             "channel": Identifier(self.channel_name),
+            "results": Literal([event.topic for event in RESULT_EVENTS]),
+            "results_channel": Literal(prefix + RESULTS_SUFFIX),
             "lock": Literal(zlib.crc32(f"{datastore.schema}.{events_table_name}".encode())),
         }
         self.sql_create_statements[self.create_insert_function_statement_index] = (

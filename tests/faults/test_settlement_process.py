@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from adapters.postgres.reader import Reader
+from application import settlement_process
 from application.log import LogUnavailable
 from application.settlement_process import SettlementProcess
 from application.settlement_steps import QUIET_SECONDS, STEP_BETS, MarketDue, Steps, Visit
@@ -90,7 +91,7 @@ async def test_no_fault_of_its_work_ends_the_process(
         work.faults = [LogUnavailable("away"), RuntimeError("odd"), LookupError("odder")]
         with caplog.at_level(logging.WARNING):
             running = asyncio.create_task(SettlementProcess(desk.ledger, work).run())
-            for _ in range(400):
+            for _ in range(1_500):
                 await asyncio.sleep(0.02)
                 if read_log(database_url).of(SettlementCompleted):
                     break
@@ -104,6 +105,45 @@ async def test_no_fault_of_its_work_ends_the_process(
     assert len(log.of(BetSettled)) == 10
     assert "odd" in caplog.text
     assert "waits for the database" in caplog.text
+
+
+class WatchedWork(SettlementWork):
+    """The real work, which remembers in which order it was asked to look and to wait."""
+
+    def __init__(self, database_url: str, reader: Reader) -> None:
+        super().__init__(database_url, reader)
+        self.asked: list[str] = []
+
+    async def markets_due(self, after: int, limit: int) -> Sequence[tuple[UUID, int, int, int]]:
+        found = await super().markets_due(after, limit)
+        self.asked.append("full look" if len(found) == limit else "look")
+        return found
+
+    async def news(self, timeout_seconds: float) -> None:
+        self.asked.append("wait")
+        await super().news(timeout_seconds)
+
+
+async def test_as_long_as_a_look_shows_as_much_as_it_can_the_next_one_waits_for_no_news(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settlement_process, "MARKETS_A_LOOK", 3)
+    async with a_desk(database_url) as desk, a_reader(database_url) as reader:
+        for market_id in [await placed(desk, 2) for _ in range(7)]:
+            await desk.score(market_id, 1, 0)
+        await asyncio.to_thread(follow, database_url)
+        work = WatchedWork(database_url, reader)
+        running = asyncio.create_task(SettlementProcess(desk.ledger, work).run())
+        for _ in range(1_500):
+            await asyncio.sleep(0.02)
+            if len(read_log(database_url).of(SettlementCompleted)) == 7:
+                break
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        await work.close()
+    assert work.asked[:4] == ["full look", "full look", "look", "wait"]
+    assert len(read_log(database_url).of(BetSettled)) == 14
 
 
 async def test_a_step_that_fails_stops_those_behind_it_and_is_made_up_for(
