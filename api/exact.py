@@ -24,9 +24,8 @@ from domain.commands import PlaceBet, PlaceBets
 
 _PLACE: Final = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
 _QUOTED_NUMBER: Final = re.compile(rb'"(odds|line|size|likeness|commission)"\s*:\s*"')
-
-
 _NO_ODDS: Final = re.compile(rb'"odds"\s*:\s*null')
+_NO_NUMBER: Final = re.compile(_QUOTED_NUMBER.pattern + rb"|" + _NO_ODDS.pattern)
 _STARTING_PRICE: Final = re.compile(rb'("odds"\s*:\s*)"SP"')
 
 
@@ -41,7 +40,7 @@ def is_json(content_type: bytes) -> bool:
 
 def has_quoted_number(body: bytes) -> bool:
     """Tell whether a decimal stands in quotation marks, or odds are null, which msgspec would let pass."""
-    return _QUOTED_NUMBER.search(body) is not None or _NO_ODDS.search(body) is not None
+    return _NO_NUMBER.search(body) is not None
 
 
 @lru_cache(maxsize=128)

@@ -21,6 +21,7 @@ from domain.actors import SETTLER, Actor
 from domain.commands import (
     ChangeMarketLimits,
     Command,
+    PlaceBet,
     PlaceBets,
     RecordArbitrages,
     RecordOdds,
@@ -62,11 +63,13 @@ class Ledger(Application[UUID]):
         encode = cast("EncodeEvent", cast("Any", self.mapper).encode)
         self._new_id = ids
         self._writer = Writer(self._store, encode, clock, ids, capacity)
+        self._loop: asyncio.AbstractEventLoop
         self._running: asyncio.Task[None] | None = None
         self._asked_at = 0
 
     async def __aenter__(self) -> "Ledger":
         await self._store.connect()
+        self._loop = asyncio.get_running_loop()
         self._running = asyncio.create_task(self._writer.run(), name="ledger writer")
         return self
 
@@ -143,7 +146,7 @@ class Ledger(Application[UUID]):
             trace,
             _weight(command),
             keys_of(command, actor, key),
-            asyncio.get_running_loop().create_future(),
+            self._loop.create_future(),
             time.time_ns(),
         )
         if actor is not SETTLER:
@@ -154,6 +157,8 @@ class Ledger(Application[UUID]):
 
 def _weight(command: Command) -> int:
     match command:
+        case PlaceBet():
+            return 1
         case PlaceBets():
             return len(command.bets)
         case SettleBets():
