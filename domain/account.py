@@ -60,9 +60,9 @@ class Account(Struct, frozen=True, gc=False):
 
     `promised_minor` is the sum of what its open bets can return: with the funds it stays within MAX_FUNDS_MINOR, so
     that no first settlement at the odds taken can overflow a balance. What a starting price or a corrected result adds
-    or takes asks for no room: available funds may go above that bound by it, or below zero (the account is overdrawn). So does `commission`, a share of the
-    net profit on each market, where the account pays one. `in_play_minor` holds bets and, `withdrawing_minor` of it,
-    withdrawals.
+    or takes asks for no room: available funds may go above that bound by it, or below zero (the account is overdrawn).
+    So does `commission`, a share of the net profit on each market, where the account pays one. `in_play_minor` holds
+    bets and, `withdrawing_minor` of it, withdrawals.
     """
 
     account_id: UUID

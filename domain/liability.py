@@ -26,6 +26,7 @@ from domain.legs import RACES
 from domain.market import Market
 from domain.money import MAX_FUNDS_MINOR
 from domain.outcomes import Grid, Proposition
+from domain.placing import most_minor
 from domain.refusals import LimitExceeded, Refusal
 
 LiabilityEvent = LiabilityCounted | LiabilityChanged
@@ -135,7 +136,7 @@ class Liability(Struct, frozen=True):
 
 def held_by(standing: BetPlaced, markets: Mapping[UUID, Market]) -> Held:
     """Give what an open bet holds on each of its markets; raises LimitExceeded where nobody knows."""
-    if _most_minor(standing, markets) is None:
+    if most_minor(standing, markets) is None:
         raise LimitExceeded(
             "a limit on liability takes starting prices and best odds only where max_payout_minor caps them",
             members={"limit": "max_liability_minor"},
@@ -158,21 +159,9 @@ def held_still(standing: BetPlaced, markets: Mapping[UUID, Market]) -> Held:
             leg.selection_id,
             standing.side,
         )
-    most = _most_minor(standing, markets)
+    most = most_minor(standing, markets)
     returned = MAX_FUNDS_MINOR if most is None else most
     return Held(standing.currency, 1, standing.total_stake_minor, returned)
-
-
-def _most_minor(standing: BetPlaced, markets: Mapping[UUID, Market]) -> int | None:
-    """Give the most that a bet may return, None where nobody knows: at starting prices only a cap on payouts says it."""
-    if not standing.best_odds and all(leg.odds is not None for leg in standing.legs):
-        return standing.potential_return_minor
-    caps = [
-        limits.max_payout_minor
-        for leg in standing.legs
-        if (limits := markets[leg.market_id].limits) and limits.max_payout_minor is not None
-    ]
-    return max(min(caps), standing.total_stake_minor) if caps else None
 
 
 def added_up(held: Iterable[tuple[int, Held]]) -> tuple[Held, ...]:

@@ -118,6 +118,12 @@ class Market(Struct, frozen=True):
             if limits.min_return_minor is not None and return_minor < limits.min_return_minor:
                 raise _below("min_return_minor", limits.min_return_minor, "returns")
 
+    def check_returns(self, most_minor: int | None) -> None:
+        """Refuse a bet that may return more than the limit by a starting price; None: nobody knows how much it may."""
+        limit = self.limits.max_return_minor if self.limits else None
+        if limit is not None and (most_minor is None or most_minor > limit):
+            raise _exceeded("max_return_minor", limit, "returns")
+
     @property
     def max_liability_minor(self) -> int | None:
         """The limit on what the house may lose, None while its liability is not followed."""

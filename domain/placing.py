@@ -62,7 +62,7 @@ def place_bet(
     for leg in legs:
         markets[leg.market_id].check_takes(leg.selection_id, total, returned)
     races = any(markets[leg.market_id].type in RACES for leg in legs)
-    return BetPlaced(
+    placed = BetPlaced(
         account_id=account.account_id,
         owner=account.owner,
         kind=kind,
@@ -77,6 +77,11 @@ def place_bet(
         placed_at=now if races else None,
         free=free,
     )
+    if best_odds or any(leg.odds is None for leg in legs):
+        most = most_minor(placed, markets)
+        for leg in legs:
+            markets[leg.market_id].check_returns(most)
+    return placed
 
 
 def potential_return_minor(placed: BetPlaced, markets: Mapping[UUID, Market]) -> int:
@@ -85,6 +90,18 @@ def potential_return_minor(placed: BetPlaced, markets: Mapping[UUID, Market]) ->
     return _back(
         placed.kind, placed.legs, markets, placed.stake_minor, each_way=each_way, free=placed.free
     )
+
+
+def most_minor(placed: BetPlaced, markets: Mapping[UUID, Market]) -> int | None:
+    """Give the most that a bet may return, None where nobody knows: at starting prices only a cap on payouts says it."""
+    if not placed.best_odds and all(leg.odds is not None for leg in placed.legs):
+        return placed.potential_return_minor
+    caps = [
+        limits.max_payout_minor
+        for leg in placed.legs
+        if (limits := markets[leg.market_id].limits) and limits.max_payout_minor is not None
+    ]
+    return max(min(caps), placed.total_stake_minor) if caps else None
 
 
 def staked_minor(placed: BetPlaced) -> int:

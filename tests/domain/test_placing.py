@@ -157,6 +157,8 @@ class Refused:
 DOUBLE: dict[str, Any] = {"kind": "accumulator"}
 CLOSED = race().evolve(race().close())
 OUT = race().evolve(race().withdraw("x", NOW, None, None))
+RETURNING = race(limits=MarketLimits(max_return_minor=2_000))
+PAYING = race(1, limits=MarketLimits(max_payout_minor=2_001))
 REFUSED = [
     Refused("one leg of two", [race()], InvalidInput, options=DOUBLE),
     Refused("two legs of a single", [race(), race(1)], InvalidInput),
@@ -175,6 +177,10 @@ REFUSED = [
     Refused("a free lay", [race()], NotOffered, options={"side": "lay", "free": True}),
     Refused("a lay of nothing", [race()], InvalidInput, [leg(race(), "1.001")], {"side": "lay"}),
     Refused("over the market's stake", [race(limits=MarketLimits(max_stake_minor=99)), race(1)], LimitExceeded, options=DOUBLE),
+    Refused("what nobody knows the return of", [RETURNING, race(1)], LimitExceeded, [leg(RETURNING, None), leg(race(1))], DOUBLE),
+    Refused("a starting price elsewhere", [RETURNING, race(1)], LimitExceeded, [leg(RETURNING), leg(race(1), None)], DOUBLE),
+    Refused("best odds without a bound", [RETURNING], LimitExceeded, options={"best_odds": True}),
+    Refused("best odds up to too much", [RETURNING, PAYING], LimitExceeded, options=DOUBLE | {"best_odds": True}),
     Refused("over the market's return", [race(limits=MarketLimits(max_return_minor=899)), race(1)], LimitExceeded, options=DOUBLE),
 ]  # fmt: skip
 
@@ -185,6 +191,16 @@ def test_a_bet_is_refused(case: Refused) -> None:
     with pytest.raises(case.refusal) as caught:
         place(case.markets, legs, **(case.options or {}))
     assert type(caught.value) is case.refusal
+
+
+@pytest.mark.parametrize("odds", [None, "3"])
+def test_a_limit_on_returns_takes_starting_prices_where_payouts_are_capped(
+    odds: str | None,
+) -> None:
+    capped = race(limits=MarketLimits(max_return_minor=900, max_payout_minor=900))
+    placed = place([capped], [leg(capped, odds)], best_odds=odds is not None)
+    ended = replace(resulted(capped, "won"), starting_prices={"x": Decimal(50)})
+    assert outcome(placed, ended).return_minor == 900
 
 
 def test_a_bet_returns_no_more_than_an_account_can_hold() -> None:
