@@ -1,6 +1,7 @@
 """The streams, declared: whoever needs one brings all of them to what is written here."""
 
 import logging
+import time
 from typing import Final
 
 from nats.js import JetStreamContext
@@ -118,6 +119,8 @@ async def ensure_streams(jetstream: JetStreamContext, limits: StreamLimits) -> N
 
 
 async def _ensure(jetstream: JetStreamContext, config: StreamConfig) -> None:
+    if config.name == ODDS:
+        config.first_seq = await _first_sequence(jetstream)
     try:
         await jetstream.add_stream(config)
     except APIError as error:
@@ -136,8 +139,20 @@ async def _ensure(jetstream: JetStreamContext, config: StreamConfig) -> None:
         for name in _COMPARED
         if (wanted := getattr(config, name)) != getattr(there, name)
     ]
+    config.first_seq = there.first_seq
     _log.info("stream %s: %s", config.name, "; ".join(changes) or "brought up to date")
     await jetstream.update_stream(config)
+
+
+async def _first_sequence(jetstream: JetStreamContext) -> int | None:
+    """Give where the stream of prices begins to count: by the microsecond, so behind all that one before it has counted.
+
+    By these numbers the ledger knows what it was told last of a signal, and what is new.
+    """
+    try:
+        return (await jetstream.stream_info(ODDS)).config.first_seq
+    except NotFoundError:
+        return time.time_ns() // 1_000
 
 
 def _lacks_room(error: APIError) -> bool:

@@ -202,6 +202,19 @@ def test_it_ends_when_nobody_repeats_a_price(nats: NatsServer, market: Market) -
     assert market.arbitrages(active=False)[0]["end_reason"] == "expired"
 
 
+def test_it_ends_also_when_the_price_stream_was_made_anew(nats: NatsServer, market: Market) -> None:
+    async def make_it_anew() -> None:
+        async with streams(nats.url) as jetstream:
+            await jetstream.delete_stream("ODDS")
+
+    found = open_arbitrage(nats, market)
+    asyncio.run(make_it_anew())
+    publish_now(nats, market.message("beta", draw="3.2"))
+    until(lambda: not market.arbitrages(active=True))
+    (ended,) = market.arbitrages()
+    assert (ended["opportunity_id"], ended["status"]) == (found["opportunity_id"], "closed")
+
+
 def test_an_exchange_keeps_its_commission(nats: NatsServer, market: Market) -> None:
     # Backed at 2.2 and laid at 2.18, there would be a profit but for the 2% on the lay's winnings.
     publish_now(nats, market.message("alpha", home="2.2"))

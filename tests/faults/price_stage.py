@@ -128,13 +128,15 @@ class Expected(msgspec.Struct):
     quotes: Counter[tuple[UUID, str, str, datetime, Decimal, bool]]
 
 
-def undisturbed(markets: list[MarketDescription], messages: list[QuoteMessage]) -> Expected:
+def undisturbed(
+    markets: list[MarketDescription], messages: list[QuoteMessage], first: int
+) -> Expected:
     engine = Engine(Thresholds(), HighsSolver())
     for market in markets:
         engine.describe(market)
     snapshots = Snapshots(lambda _: timedelta(days=1))
     changes = []
-    for sequence, message in enumerate(messages, 1):
+    for sequence, message in enumerate(messages, first):
         for change in engine.apply(message, sequence, message.at):
             word = "closed" if change.opportunity is None else "open"
             changes.append((change.opportunity_id, word, change.sequence))
@@ -178,9 +180,10 @@ async def check_all_is_there(
     database_url: str, nats_url: str, markets: list[MarketDescription]
 ) -> None:
     async with streams(nats_url) as jetstream:
-        messages = [decode_message(each.data) for each in await stored(jetstream, "ODDS")]
+        held = await stored(jetstream, "ODDS")
+    messages = [decode_message(each.data) for each in held]
     assert len(messages) == MESSAGES
-    expected = undisturbed(markets, messages)
+    expected = undisturbed(markets, messages, held[0].metadata.sequence.stream)
     assert len(expected.changes) > 100
     give_up = asyncio.get_running_loop().time() + PATIENCE_SECONDS
     log = read_log(database_url)

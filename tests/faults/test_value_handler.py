@@ -74,7 +74,7 @@ async def open_one(
 
 
 def undisturbed(
-    markets: list[MarketDescription], messages: list[QuoteMessage], model_id: UUID
+    markets: list[MarketDescription], messages: list[QuoteMessage], model_id: UUID, first: int
 ) -> list[Told]:
     engine = ValueEngine(ValueRules(), Thresholds(max_ages=MaxAges(LONG)))
     for fixture_id, sides in FIXTURES:
@@ -83,7 +83,7 @@ def undisturbed(
             if each.fixture_id == fixture_id:
                 engine.describe(each, STARTS, price_market(chances, each, model_id))
     told = []
-    for sequence, message in enumerate(messages, 1):
+    for sequence, message in enumerate(messages, first):
         for change in engine.apply(message, sequence, message.at):
             word = change.ended or str(change.signal and change.signal.expected_value)
             told.append((str(change.signal_id), word, change.sequence))
@@ -139,9 +139,11 @@ async def test_the_handler_is_killed_again_and_again(
                 own_nats.url, prices(markets, 3)[:MESSAGES], disturbing(handlers, kills, rng)
             )
             async with streams(own_nats.url) as jetstream:
-                messages = [decode_message(each.data) for each in await stored(jetstream, "ODDS")]
+                held = await stored(jetstream, "ODDS")
+            messages = [decode_message(each.data) for each in held]
             assert len(messages) == MESSAGES
-            expected = undisturbed(markets, messages, model_id)
+            first = held[0].metadata.sequence.stream
+            expected = undisturbed(markets, messages, model_id, first)
             assert len(expected) > 50
             give_up = asyncio.get_running_loop().time() + PATIENCE_SECONDS
             while (found := recorded(database_url))[0] != expected:

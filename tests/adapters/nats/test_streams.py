@@ -67,7 +67,21 @@ async def test_the_same_message_id_is_stored_once(nats_url: str) -> None:
             for name in ("one", "one", "two", "one")
         ]
         assert [bool(answer.duplicate) for answer in answers] == [False, True, False, True]
-        assert await last_sequence(jetstream, ODDS) == 2
+        assert [answer.seq - answers[0].seq for answer in answers] == [0, 0, 1, 0]
+        assert await last_sequence(jetstream, ODDS) == answers[2].seq
+
+
+async def test_prices_are_counted_on_when_their_stream_is_made_anew(nats_url: str) -> None:
+    """Else what was told of them before would pass for newer than what is told of them now."""
+    async with streams(nats_url) as jetstream:
+        before = [await jetstream.publish("odds.a.b.c", b"{}") for _ in range(50)]
+        await ensure_streams(jetstream, LIMITS)
+        before.append(await jetstream.publish("odds.a.b.c", b"{}"))
+        await jetstream.delete_stream(ODDS)
+        await ensure_streams(jetstream, LIMITS)
+        after = await jetstream.publish("odds.a.b.c", b"{}")
+    assert [each.seq - before[0].seq for each in before] == list(range(51))
+    assert after.seq > before[-1].seq
 
 
 async def test_a_setting_that_cannot_change_is_explained(nats_url: str) -> None:
