@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import combinations
 from math import comb, prod
 from typing import Final
 
@@ -63,18 +62,19 @@ def return_per_line_stake(kind: BetKind, multipliers: Sequence[Fraction]) -> Fra
     return covers if kind in WITH_SINGLES else covers - sum(multipliers, Fraction(0))
 
 
-def lines_of(kind: BetKind, multipliers: Sequence[Fraction]) -> list[Fraction]:
-    """Return of each line per unit staked on it, small lines first, in the order of its legs."""
-    return [
-        prod(chosen, start=Fraction(1))
-        for size in line_sizes(kind, len(multipliers))
-        for chosen in combinations(multipliers, size)
-    ]
-
-
 def winnings_per_line_stake(kind: BetKind, multipliers: Sequence[Fraction]) -> Fraction:
     """What all lines together win per unit staked on each when no stake is returned, as on a free bet.
 
     A line pays what it returns above its stake, and nothing where it returns less: so every line counts for itself.
     """
-    return sum((max(line - 1, Fraction(0)) for line in lines_of(kind, multipliers)), Fraction(0))
+    if kind not in FULL_COVERS:
+        return max(return_per_line_stake(kind, multipliers) - 1, Fraction(0))
+    # Each line's numerator over one denominator, with its legs: a Goliath has 247, too many to work out in fractions.
+    lines = [(1, 0)]
+    for each in multipliers:
+        top, bottom = each.as_integer_ratio()
+        lines = [line for n, legs in lines for line in ((n * bottom, legs), (n * top, legs + 1))]
+    staked = prod(each.denominator for each in multipliers)
+    smallest = line_sizes(kind, len(multipliers)).start
+    won = sum(n - staked for n, legs in lines if legs >= smallest and n > staked)
+    return Fraction(won, staked)
