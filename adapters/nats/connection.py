@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import nats
-from nats.aio.client import Client
+from nats.aio.client import Client as NatsClient
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 
@@ -32,6 +33,38 @@ class ConnectionLost(Exception):  # noqa: N818  what happened, not a fault of th
 
 AWAY: Final = (ConnectionLost, NatsError, OSError, TimeoutError)
 """What is raised while NATS is away, refuses, or does not answer in time."""
+
+
+class Client(NatsClient):
+    """The library's client, which survives what others publish.
+
+    A subject or a header that it cannot decode would end the connection, and the next one, for as long as the message is there.
+    """
+
+    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
+        try:
+            read: dict[str, str] | None = await super()._process_headers(headers)
+        except (ValueError, LookupError) as error:
+            _log.info("unreadable headers of a message: %s", error)
+            return {}
+        return read
+
+    def _build_message(
+        self,
+        sid: int,
+        subject: bytes,
+        reply: bytes,
+        data: bytes,
+        headers: dict[str, str] | None,
+    ) -> Msg:
+        return self.msg_class(
+            subject=bytes(subject).decode(errors="replace"),
+            reply=bytes(reply).decode(errors="replace"),
+            data=data,
+            headers=headers,
+            _client=self,
+            _sid=sid,
+        )
 
 
 class Connection:
@@ -166,7 +199,7 @@ class NatsLink:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._client: Client | None = None
+        self._client: NatsClient | None = None
         self._connecting = asyncio.Lock()
 
     async def __aenter__(self) -> "NatsLink":
@@ -181,7 +214,7 @@ class NatsLink:
         client = await self._connected()
         await client.jetstream(timeout=1).account_info()
 
-    async def _connected(self) -> Client:
+    async def _connected(self) -> NatsClient:
         async with self._connecting:
             if self._client is None or self._client.is_closed:
                 # Once connected it comes back by itself for ever; the first time, it must not try for ever.

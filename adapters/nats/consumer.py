@@ -32,6 +32,8 @@ RETRY_SECONDS: Final = (0.5, 60.0)
 RECONNECT_SECONDS: Final = (0.1, 2.0)
 REASON_LETTERS: Final = 500
 HEADERS_ROOM_BYTES: Final = 4_096
+SUBJECT_BYTES: Final = 2_000
+"""Of a dead letter's subject: the server hangs up on whoever sends a line of more than 4,096."""
 
 REASON: Final = "Fairbook-Reason"
 TRIED: Final = "Fairbook-Tries"
@@ -294,8 +296,9 @@ class DurableConsumer:
         if len(payload) > room:
             headers[CUT] = str(len(payload))
             payload = payload[:room]
+        subject = f"dead.{message.subject}".encode()[:SUBJECT_BYTES].decode(errors="ignore")
         await connection.jetstream.publish(
-            f"dead.{message.subject}", payload, stream=DEAD, headers=headers
+            subject.rstrip("."), payload, stream=DEAD, headers=headers
         )
 
     # ---- connecting

@@ -10,7 +10,7 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 
-from adapters.nats.connection import cancelled
+from adapters.nats.connection import cancelled, connected
 from adapters.nats.consumer import (
     ACK_SECONDS,
     CUT,
@@ -158,6 +158,36 @@ async def test_what_is_rejected_becomes_a_dead_letter_at_once(nats_url: str) -> 
     assert dead.header is not None
     assert dead.header[REASON].startswith("malformed xxx")
     assert dead.header[TRIED] == "1"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"PUB odds.\xff\xfe.b.c 1\r\n0\r\n",
+        b"HPUB odds.a.b.c 16 17\r\nNATS/1.0 \xff\xfe \r\n\r\n0\r\n",
+        b"HPUB odds.a.b.c 2 3\r\n\r\n0\r\n",
+        b"PUB odds." + b"x" * 4_070 + b" 1\r\n0\r\n",
+    ],
+    ids=["subject", "status", "headers", "length"],
+)
+async def test_a_message_that_is_named_as_none_may_be_holds_up_no_other(
+    nats_url: str, message: bytes
+) -> None:
+    handled: list[bytes] = []
+
+    async def handle(message: Message) -> None:
+        if message.data == b"0":
+            raise Reject("it is none")
+        handled.append(message.data)
+
+    async with streams(nats_url) as jetstream, connected(nats_url, "test") as connection:
+        await connection.send(message)
+        await connection.client.flush()
+        await publish(jetstream, [1])
+        async with running(a_consumer(nats_url), handle):
+            await until_all_done(jetstream)
+        (dead,) = await stored(jetstream, DEAD)
+    assert (handled, dead.data) == ([b"1"], b"0")
 
 
 async def test_a_message_as_large_as_can_be_is_kept_as_a_dead_letter_cut_short(
