@@ -59,7 +59,7 @@ class Forecast(Struct, frozen=True):
             return None
         if market.status != "resulted":
             return None if before is None else _without_losses(market)
-        lost = losses_of(chances, market.results)
+        lost = losses_of(chances, market.settled_results)
         return PredictionScored(
             market_id=market.market_id,
             generation=market.generation,

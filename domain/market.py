@@ -231,6 +231,15 @@ class Market(Struct, frozen=True):
                 raise SelectionNotInMarket(f"the market has no selection {selection_id!r}")
         return self.starting_prices | prices
 
+    @property
+    def settled_results(self) -> dict[str, SelectionResult]:
+        """The results that bets are settled by: who was withdrawn is void, whatever was declared of it."""
+        void = {
+            each.selection_id: SelectionResult(each.selection_id, "void")
+            for each in self.withdrawals
+        }
+        return self.results | void
+
     def is_withdrawn(self, selection_id: str) -> bool:
         """Tell whether this runner was withdrawn."""
         return any(each.selection_id == selection_id for each in self.withdrawals)

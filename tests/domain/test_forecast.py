@@ -161,6 +161,21 @@ def test_what_is_void_loses_nothing() -> None:
     assert (scored.winners, scored.log_loss, scored.generation) == ((), None, 1)
 
 
+def test_who_is_withdrawn_after_the_result_is_left_out_as_its_bets_are() -> None:
+    """So it is with who is withdrawn before: the score does not depend on what the operator did first."""
+    race = market_opened("WIN")
+    ran = given_market(resulted(), opened=race)
+    out = ran.withdraw("draw", NOW, None, None)
+    early = given_market(replace(out, generation=1), opened=race)
+    declared = early.declare((*results()[::2],), None)
+    for market in (ran.evolve(out), early.evolve(declared)):
+        score = a_forecast().score(market)
+        assert score is not None
+        assert score.winners == ("home",)
+        # Of 0.5 and 0.2 that are left.
+        assert (score.log_loss, score.brier) == (Decimal("0.336472"), Decimal("0.163265"))
+
+
 def test_another_opinion_is_scored_anew() -> None:
     forecast, market = a_forecast(), given_market(resulted())
     scored = forecast.score(market)
