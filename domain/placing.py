@@ -61,7 +61,6 @@ def place_bet(
         raise LimitExceeded(f"a bet stakes and returns at most {MAX_FUNDS_MINOR} minor units")
     for leg in legs:
         markets[leg.market_id].check_takes(leg.selection_id, total, returned)
-    races = any(markets[leg.market_id].type in RACES for leg in legs)
     placed = BetPlaced(
         account_id=account.account_id,
         owner=account.owner,
@@ -74,7 +73,7 @@ def place_bet(
         currency=account.currency,
         each_way=each_way,
         best_odds=best_odds,
-        placed_at=now if races else None,
+        placed_at=_placed_at(legs, markets, now),
         free=free,
     )
     if best_odds or any(leg.odds is None for leg in legs):
@@ -82,6 +81,16 @@ def place_bet(
         for leg in legs:
             markets[leg.market_id].check_returns(most)
     return placed
+
+
+def _placed_at(
+    legs: tuple[Leg, ...], markets: Mapping[UUID, Market], now: datetime
+) -> datetime | None:
+    """Give when a bet on races was placed: never before a withdrawal that the market knows of, whatever the clock says."""
+    on = [markets[leg.market_id] for leg in legs]
+    if not any(market.type in RACES for market in on):
+        return None
+    return max([now, *(each.at for market in on for each in market.withdrawals)])
 
 
 def potential_return_minor(placed: BetPlaced, markets: Mapping[UUID, Market]) -> int:

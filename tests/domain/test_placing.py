@@ -269,6 +269,15 @@ def test_a_withdrawn_runner_voids_its_bets_and_costs_the_earlier_ones_on_others(
         out.withdraw("y", LATER, None, None)
 
 
+def test_a_bet_that_knows_of_a_withdrawal_is_after_it_though_the_clock_was_set_back() -> None:
+    market = race()
+    out = market.evolve(market.withdraw("y", LATER, Decimal(5), None))
+    placed = place([out], [leg(out)])
+    assert placed.placed_at == LATER
+    assert outcome(placed, resulted(out, "won")).return_minor == 300
+    assert place([race(1)], [leg(race(1))]).placed_at == NOW
+
+
 def test_a_bet_at_the_starting_price_waits_for_it() -> None:
     market = race()
     placed = place([market], [leg(market, None)])
