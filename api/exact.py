@@ -20,10 +20,10 @@ from msgspec import Struct
 
 from application.answers import to_json
 from domain.actors import Actor
-from domain.commands import PlaceBet, PlaceBets
+from domain.commands import PlaceBet, PlaceBets, WithdrawRunner
 
 _PLACE: Final = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
-_QUOTED_NUMBER: Final = re.compile(rb'"(odds|line|size|likeness|commission)"\s*:\s*"')
+_QUOTED_NUMBER: Final = re.compile(rb'"(odds|line|size|likeness|commission|factor|share)"\s*:\s*"')
 _NO_ODDS: Final = re.compile(rb'"odds"\s*:\s*null')
 _NO_NUMBER: Final = re.compile(_QUOTED_NUMBER.pattern + rb"|" + _NO_ODDS.pattern)
 _STARTING_PRICE: Final = re.compile(rb'("odds"\s*:\s*)"SP"')
@@ -54,6 +54,9 @@ def read(body: bytes, shape: Any) -> Any:
     if shape in _BETS and _NO_ODDS.search(body):
         message = 'Expected a number, or "SP" for the starting price'
         raise Invalid("a field is not acceptable", extra=[_wrong("odds", message)])
+    if shape is WithdrawRunner and _STARTING_PRICE.search(body):
+        # Left out they mean something here: that nothing is deducted.
+        raise Invalid("a field is not acceptable", extra=[_wrong("odds", "Expected a number")])
     body = _STARTING_PRICE.sub(rb"\1null", body)
     try:
         value = _decoder(shape).decode(body)

@@ -255,6 +255,25 @@ def test_opening_a_market(operator: Client, head: Head) -> None:
     _check(operator.post("/v1/markets", nested), "fixture.extra")
 
 
+def test_a_withdrawn_runners_price_is_a_number(operator: Client, head: Head) -> None:
+    """The starting price says nothing about it; read as no price it would deduct nothing from anybody."""
+    runners = [{"selection_id": each, "name": each} for each in ("a", "b")]
+    market = operator.market(type="WIN", selections=runners, terms={"rule4": "traditional/1"})
+    ask = _asking(operator, f"/v1/markets/{market}/withdrawals")
+    odds = {what: value for what, value in ODDS.items() if value is not None}
+    fields = {"odds": odds | {"the starting price": "SP"}}
+    assert not _failures(ask, {"selection_id": "a", "odds": 3}, fields, head)
+    factors = {"text": "2.5", "too many decimals": 1.0001, "negative": -1, "over all": 100.5}
+    assert not _failures(ask, {"selection_id": "a", "factor": 3}, {"factor": factors}, head)
+
+
+def test_a_share_to_cash_out_is_a_number(trader: Client, operator: Client, head: Head) -> None:
+    placed = trader.bet(trader.account(1_000), operator.market()).ok(201)
+    ask = _asking(trader, f"/v1/bets/{placed['bet_id']}/cash-out")
+    shares = {"text": "0.5", "zero": 0, "too much": 1.5, "too many decimals": 0.1234567}
+    assert not _failures(ask, {"offer_minor": 1, "share": 0.5}, {"share": shares}, head)
+
+
 def test_declaring_a_result(operator: Client, head: Head) -> None:
     ask = _asking(operator, f"/v1/markets/{operator.market()}/result")
     points = {"negative": -1, "a float": 1.5, "text": "1", "null": None, "huge": 10_001}
