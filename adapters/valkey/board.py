@@ -58,6 +58,8 @@ class ValkeyBoard:
             return
         pipeline = self._client.pipeline(transaction=False)
         for market_id, quotes in changed.items():
+            if not quotes:
+                continue
             key = _key(market_id)
             pipeline.hset(key, mapping={_field(quote): _encode(quote) for quote in quotes})
             pipeline.expire(key, self._ttl_seconds)

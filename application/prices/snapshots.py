@@ -124,7 +124,8 @@ class Snapshots:
         """Give what was gathered, and begin again."""
         by_market: dict[UUID, list[Quote]] = {}
         for (market_id, _), latest in self._latest.items():
-            by_market.setdefault(market_id, []).extend(latest.values())
+            if latest:  # else there was nothing new in what was said
+                by_market.setdefault(market_id, []).extend(latest.values())
         taken = Gathered(self._bodies, by_market)
         self._bodies, self._latest = [], {}
         return taken

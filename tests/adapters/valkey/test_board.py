@@ -55,6 +55,16 @@ async def test_the_latest_quotes_of_each_market_come_back(servers: EmbeddedServe
         assert await reader.quotes(uuid4()) == []
 
 
+async def test_a_market_of_which_there_is_nothing_new_keeps_what_it_has(
+    servers: EmbeddedServers,
+) -> None:
+    one, two = uuid4(), uuid4()
+    async with ValkeyBoard(servers.urls.redis) as board:
+        await board.put({one: [quote()]})
+        await board.put({one: [], two: [quote("2.6")]})
+        assert (await board.quotes(one), await board.quotes(two)) == ([quote()], [quote("2.6")])
+
+
 async def test_a_market_that_is_quiet_for_long_is_forgotten(servers: EmbeddedServers) -> None:
     market_id = uuid4()
     async with ValkeyBoard(servers.urls.redis, ttl_seconds=3) as board:
