@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
+from domain.commands import Slug
 from domain.events import MarketType, Side
 
 
@@ -57,7 +58,7 @@ class QuoteBatch(Struct, frozen=True):
 class QuoteMessage(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One bookmaker's prices for one market at one moment: the message on `odds.<bookmaker>.<fixture>.<market>`."""
 
-    bookmaker: str
+    bookmaker: Slug
     fixture_id: UUID
     market_id: UUID
     at: datetime

@@ -58,6 +58,7 @@ def service(
             nats.url,
             FAIRBOOK_ARBITRAGE=str(folder / "arbitrage.toml"),
             FAIRBOOK_QUOTE_MAX_AGE="default=60,hasty=4",
+            REDIS_URL=servers.urls.redis,
         )
         with a_handle_process("outbox", "prices", **variables):
             yield running
@@ -79,7 +80,7 @@ class Market:
     """A new 1X2 market, and prices for it."""
 
     def __init__(self, operator: Client) -> None:
-        self._operator = operator
+        self.operator = operator
         self.market_id = operator.market()
         until(lambda: operator.get(f"/v1/markets/{self.market_id}").status == 200)
         shown = operator.get(f"/v1/markets/{self.market_id}").ok()
@@ -101,10 +102,10 @@ class Market:
         )
 
     def arbitrages(self, **query: Any) -> list[Json]:
-        return self._operator.pages("/v1/arbitrage", limit=100, fixture_id=self.fixture_id, **query)
+        return self.operator.pages("/v1/arbitrage", limit=100, fixture_id=self.fixture_id, **query)
 
     def prices(self) -> dict[tuple[str, str], float]:
-        shown = self._operator.get(f"/v1/markets/{self.market_id}/odds").ok()["items"]
+        shown = self.operator.get(f"/v1/markets/{self.market_id}/odds").ok()["items"]
         return {(each["bookmaker"], each["selection_id"]): each["odds"] for each in shown}
 
 
@@ -213,6 +214,43 @@ def test_it_ends_also_when_the_price_stream_was_made_anew(nats: NatsServer, mark
     until(lambda: not market.arbitrages(active=True))
     (ended,) = market.arbitrages()
     assert (ended["opportunity_id"], ended["status"]) == (found["opportunity_id"], "closed")
+
+
+def is_kept(market: Market, bookmaker: str) -> bool:
+    """Tell whether the log has a price of a bookmaker."""
+    history = market.operator.get(
+        f"/v1/markets/{market.market_id}/odds/history", bookmaker=bookmaker
+    )
+    return bool(history.ok()["items"])
+
+
+@pytest.mark.parametrize("late", [{"home": "2.4"}, {}, {"draw": None}])
+def test_a_message_that_says_nothing_new_disturbs_nobody(
+    nats: NatsServer, market: Market, operator: Client, late: dict[str, str | None]
+) -> None:
+    other = Market(operator)
+    publish_now(nats, market.message("alpha", home="2.5"))
+    until(lambda: is_kept(market, "alpha"))
+    publish_now(nats, market.message("alpha", seconds_ago=10, **late))
+    publish_now(nats, other.message("alpha", home="2.6"))
+    until(lambda: is_kept(other, "alpha"))
+    assert market.prices() == {("alpha", "home"): 2.5}
+
+
+@pytest.mark.parametrize("bookmaker", ["a\0b", "", "a\nb", "a" * 101])
+def test_a_bookmaker_that_has_no_name_is_a_dead_letter(
+    nats: NatsServer, market: Market, bookmaker: str
+) -> None:
+    named = market.message(bookmaker, home="9.5")
+    publish_now(nats, named, market.message("beta", home="2.6"))
+    until(lambda: is_kept(market, "beta"))
+
+    async def dead_letters() -> list[bytes]:
+        async with streams(nats.url) as jetstream:
+            return [each.data for each in await stored(jetstream, "DEAD")]
+
+    until(lambda: encode_message(named) in asyncio.run(dead_letters()))
+    assert market.prices() == {("beta", "home"): 2.6}
 
 
 def test_an_exchange_keeps_its_commission(nats: NatsServer, market: Market) -> None:
