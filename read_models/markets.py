@@ -53,7 +53,7 @@ from read_models.projection import (
 )
 
 ShownStatus = Literal["open", "suspended", "closed", "part_resulted", "resulted", "settled"]
-"""`settled`: every selection has a result, and every bet was settled by it."""
+"""`settled`: every selection has a result, and every bet was visited; who is open waits for another market, or a price."""
 
 
 class RunnerOut(Struct, frozen=True):
