@@ -25,7 +25,7 @@ from domain.commands import PlaceBet, PlaceBets, WithdrawRunner
 _PLACE: Final = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
 _QUOTED_NUMBER: Final = re.compile(rb'"(odds|line|size|likeness|commission|factor|share)"\s*:\s*"')
 _NO_ODDS: Final = re.compile(rb'"odds"\s*:\s*null')
-_NO_NUMBER: Final = re.compile(_QUOTED_NUMBER.pattern + rb"|" + _NO_ODDS.pattern)
+_NO_NUMBER: Final = re.compile(rb'"odds"\s*:\s*["n]')
 _STARTING_PRICE: Final = re.compile(rb'("odds"\s*:\s*)"SP"')
 
 
@@ -38,8 +38,8 @@ def is_json(content_type: bytes) -> bool:
     return kind in (b"application/json", b"") or kind.endswith(b"+json")
 
 
-def has_quoted_number(body: bytes) -> bool:
-    """Tell whether a decimal stands in quotation marks, or odds are null, which msgspec would let pass."""
+def has_odds_that_are_no_number(body: bytes) -> bool:
+    """Tell whether odds stand in quotation marks, or are null, which msgspec would let pass."""
     return _NO_NUMBER.search(body) is not None
 
 

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 
 from api import problems
 from api.auth import Tokens
-from api.exact import has_quoted_number, is_json
+from api.exact import has_odds_that_are_no_number, is_json
 from api.problems import BadToken
 from api.sampling import Sampler
 from api.wire import BoundedHttp
@@ -86,7 +86,7 @@ class BetLane:
             command = _decode(body)
         except (ValueError, RecursionError):
             return None
-        if has_quoted_number(body):
+        if has_odds_that_are_no_number(body):
             return None
         return self._ledger().enqueue(command, actor, key=key)
 

@@ -12,6 +12,7 @@ _entropy = random.SystemRandom()
 _random = random.Random()  # noqa: S311  ids need to differ, not to be secret: every access is authorised
 _make = object.__new__
 _set = object.__setattr__
+_UNKNOWN = SafeUUID.unknown  # asking an enum for a member takes as long as making an id
 
 
 def _seed() -> None:
@@ -32,5 +33,5 @@ def new_id() -> UUID:
     number = milliseconds << 80 | _VERSION_7 | (bits >> 62) << 64 | _VARIANT | bits & _LOW_62_BITS
     made = _make(UUID)
     _set(made, "int", number)
-    _set(made, "is_safe", SafeUUID.unknown)
+    _set(made, "is_safe", _UNKNOWN)
     return made
