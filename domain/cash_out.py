@@ -8,6 +8,7 @@ worth 26.67 before the margin.
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from math import floor
 from typing import Final
 from uuid import UUID
 
@@ -78,7 +79,8 @@ def offer_minor(
 ) -> int:
     """Give what this much of the bet's open stake pays if it is cashed out now, in minor units, rounded half up.
 
-    `prices` are those of the open legs that are fresh. It never is more than this part could return, and a market's cap
+    A part after the first that leaves something open is rounded down: cut into the smallest parts, each half up, a bet
+    would pay up to twice its worth. `prices` are those of the open legs that are fresh. It never is more than this part could return, and a market's cap
     on payouts holds here too. Raises the refusal that says why there is no offer.
     """
     placed = bet.standing
@@ -98,7 +100,9 @@ def offer_minor(
         worth *= Fraction(leg.odds) / _odds_now(leg, market, fresh)
     if not is_open:
         raise BetStateConflict("every leg of the bet is decided")
-    offer = min(round_half_up(worth), _potential_return_minor(placed, stake))
+    is_further_part = bet.cashed_stake_minor > 0 and stake < placed.total_stake_minor
+    rounded = floor(worth) if is_further_part else round_half_up(worth)
+    offer = min(rounded, _potential_return_minor(placed, stake))
     cap = payout_cap_minor(placed, markets, stake, bet.cashed_stake_minor)
     if cap is not None:
         offer = min(offer, max(cap, stake))

@@ -260,3 +260,18 @@ def test_a_share_of_one_is_the_whole(stake: int, taken: str, now: str) -> None:
         return
     assert part.cash_out("1", now) == offer
     assert part.bet.status == "cashed_out"
+
+
+@pytest.mark.parametrize("odds_now", ["2.0", "3.7"])
+def test_a_bet_cut_into_the_smallest_parts_pays_no_more_than_it_is_worth(odds_now: str) -> None:
+    """Half up, a unit worth 0.51 would pay 1: a thousand requests would take a losing bet's whole stake back."""
+    desk = Desk(1_000, "2.0")
+    paid = 0
+    while (left := desk.bet.standing.total_stake_minor) > 1:
+        share = str(round(Decimal(1) / left, 6))
+        try:
+            paid += desk.cash_out(share, odds_now)
+        except NotOffered:
+            break
+    paid += desk.cash_out("1", odds_now)
+    assert paid <= 1_000 * 2 / Decimal(odds_now) * (1 - MARGIN) + 1

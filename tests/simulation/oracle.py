@@ -399,7 +399,10 @@ def cash_out_offer(
     margin: Fraction,
     part: int,
 ) -> int:
-    """What this part of a bet's stake is worth at the odds of `now`, less the margin: never more than it could return."""
+    """What this part of a bet's stake is worth at the odds of `now`, less the margin: never more than it could return.
+
+    The parts between the first and the last are rounded down.
+    """
     worth, odds = part * (1 - margin), ONE
     for leg in bet.legs:
         assert leg.odds is not None
@@ -407,7 +410,8 @@ def cash_out_offer(
         end = leg_end(bet, leg, markets[leg.market])
         worth *= end.win if end else leg.odds / now[leg.market, leg.selection]
     left = stake_of(bet) - bet.cashed_stake
-    offer = min(minor(worth), minor(left * odds) - minor((left - part) * odds))
+    whole = floor(worth) if bet.cashed and part < left else minor(worth)
+    offer = min(whole, minor(left * odds) - minor((left - part) * odds))
     cap = _cap(bet, markets, part)
     return offer if cap is None else min(offer, max(cap, part))
 
