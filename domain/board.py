@@ -15,7 +15,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from domain.events import MarketType, Side
+from domain.events import MarketType, Period, Side
 from domain.freshness import MaxAges
 from domain.money import MAX_ODDS, check_odds, has_at_most_places
 from domain.odds import CLOCK_SKEW, MAX_SIZE, SIZE_PLACES
@@ -63,6 +63,7 @@ class MarketDescription(Struct, frozen=True, gc=False):
     type: MarketType
     line: Decimal | None
     selections: tuple[str, ...]
+    period: Period = "full_time"
 
 
 class BoardQuote(Struct, frozen=True, gc=False):

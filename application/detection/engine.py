@@ -30,7 +30,7 @@ from application.detection.telling import Open, Teller
 from application.detection.thresholds import Thresholds
 from domain.board import Applied, Board, BoardQuote, MarketDescription
 from domain.commands import ArbitrageChange
-from domain.events import ArbitrageEnd, Opportunity
+from domain.events import ArbitrageEnd, Opportunity, Period
 from domain.quotes import QuoteMessage
 from domain.refusals import LimitExceeded, Refusal
 
@@ -99,9 +99,10 @@ class Engine:
         self._group_index: dict[str, int] = {}
         # Groups in which there may be something: these are looked at after every change.
         self._warm: set[int] = set()
-        self._fixtures: dict[UUID, list[int]] = {}
+        # The first half's score decides nothing of the whole match's: what is on either is compared apart.
+        self._fixtures: dict[tuple[UUID, Period], list[int]] = {}
         # Groups that are made anew before they are looked at, and groups to be looked at whatever their triggers say.
-        self._to_make: dict[UUID, None] = {}
+        self._to_make: dict[tuple[UUID, Period], None] = {}
         self._pending: set[str] = set()
         # Restored opportunities of which no market is known here.
         self._lost: list[str] = []
@@ -128,8 +129,9 @@ class Engine:
             self.not_compared[market.market_id] = refusal.detail
             self._trigger[first : self.board.rows] = _NEVER
             return
-        self._fixtures.setdefault(market.fixture_id, []).append(index)
-        self._to_make[market.fixture_id] = None
+        part = (market.fixture_id, market.period)
+        self._fixtures.setdefault(part, []).append(index)
+        self._to_make[part] = None
 
     def close(self, market_id: UUID, sequence: int) -> list[ArbitrageChange]:
         """Note that a market takes no bets, for now or for good; nothing happens when it is not known."""
@@ -159,18 +161,21 @@ class Engine:
         return self._settle_group(group, sequence, "not_open")
 
     def _make_groups(self) -> None:
-        """Group the markets of fixtures to which some were added: all of a fixture, unless they are too many."""
-        for fixture_id in self._to_make:
+        """Group the markets of fixtures to which some were added: all of a fixture's period, unless they are too many."""
+        for part in self._to_make:
+            fixture_id, period = part
             markets = [
                 (index, self.board.first_row[index], self.board.markets[index])
-                for index in self._fixtures[fixture_id]
+                for index in self._fixtures[part]
             ]
             open_keys: set[str] = set()
             before = {int(self._group_of_row[first]) for _, first, _ in markets} - {_NO_GROUP}
             for at in before:
                 open_keys |= self._groups[at].open_keys
             try:
-                self._put(str(fixture_id), markets)
+                self._put(
+                    str(fixture_id) if period == "full_time" else f"{fixture_id}:{period}", markets
+                )
             except LimitExceeded:
                 for market in markets:
                     self._put(f"{fixture_id}/{market[2].market_id}", [market])

@@ -85,6 +85,7 @@ class LiveMarkets:
             state.type,
             state.line,
             tuple(state.selections),
+            state.period,
         )
         self._markets[market_id] = description
         self._learned(state, description)

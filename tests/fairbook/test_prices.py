@@ -79,9 +79,9 @@ def operator(people: People) -> Client:
 class Market:
     """A new 1X2 market, and prices for it."""
 
-    def __init__(self, operator: Client) -> None:
+    def __init__(self, operator: Client, **members: Any) -> None:
         self.operator = operator
-        self.market_id = operator.market()
+        self.market_id = operator.market(**members)
         until(lambda: operator.get(f"/v1/markets/{self.market_id}").status == 200)
         shown = operator.get(f"/v1/markets/{self.market_id}").ok()
         self.fixture_id = shown["fixture"]["fixture_id"]
@@ -162,6 +162,27 @@ def test_an_arbitrage_is_found_shown_and_signalled(nats: NatsServer, market: Mar
     (told,) = asyncio.run(signals())
     assert (told["status"], told["position"]) == ("open", found["position"])
     assert told["opportunity"]["guaranteed_profit_minor"] == found["guaranteed_profit_minor"]
+
+
+def test_prices_of_the_first_half_are_compared_among_themselves(
+    nats: NatsServer, market: Market, operator: Client
+) -> None:
+    fixture = operator.get(f"/v1/markets/{market.market_id}").ok()["fixture"]
+    named = ("fixture_id", "sport", "competition", "name", "starts_at", "home", "away")
+    half = Market(operator, period="first_half", fixture={name: fixture[name] for name in named})
+    publish_now(
+        nats,
+        market.message("alpha", home="2.5", draw="3.2", away="2.9"),
+        half.message("beta", home="3.1", draw="3.6", away="3.2"),
+        half.message("gamma", away="3.3", home="2.9"),
+        half.message("delta", draw="3.7"),
+    )
+    until(lambda: len(half.arbitrages(active=True)) == 1)
+    (found,) = half.arbitrages()
+    assert {leg["market_id"] for leg in found["legs"]} == {half.market_id}
+    publish_now(nats, half.message("beta", home="2.5"))
+    until(lambda: not half.arbitrages(active=True))
+    assert len(half.arbitrages()) == 1
 
 
 def test_it_ends_when_a_price_moves(nats: NatsServer, market: Market) -> None:
