@@ -10,7 +10,7 @@ from uuid import UUID
 from application.decisions.context import Context
 from domain import liability
 from domain.bet import Bet
-from domain.events import BetPlaced, Held, LiabilityChanged, LiabilityCounted
+from domain.events import BetPlaced, Held, LiabilityChanged
 from domain.liability import Liability
 from domain.market import Market
 from domain.refusals import BetNotFound, MarketNotFound
@@ -20,14 +20,12 @@ liability_id = lru_cache(4096)(liability.liability_id)
 
 def begin(market: Market, bet_ids: Iterable[UUID], ctx: Context) -> None:
     """Follow the market's liability from now on; `bet_ids` are all bets on it, open or settled."""
-    held: list[tuple[int, Held]] = []
+    held: list[Held] = []
     for bet_id in bet_ids:
         bet = ctx.find(Bet, bet_id, BetNotFound)
         if bet.status == "open" and bet.touches(market.market_id):
-            held.append((1, liability.held_by(bet.standing, _markets_of(bet.placed, ctx))))
-    stream = liability_id(market.market_id)
-    counted = LiabilityCounted(market_id=market.market_id, held=liability.added_up(held))
-    ctx.book.record(stream, counted)
+            held.append(liability.held_by(bet.standing, _markets_of(bet.placed, ctx)))
+    ctx.book.record(liability_id(market.market_id), liability.counted(market.market_id, held))
 
 
 def take_on(placed: BetPlaced, markets: Mapping[UUID, Market], ctx: Context) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
@@ -37,11 +38,12 @@ from domain.liability import (
     LiabilityBook,
     added_up,
     check_limit,
+    counted,
     held_by,
     liability_minor,
 )
 from domain.market import Market
-from domain.money import single_return_minor
+from domain.money import MAX_FUNDS_MINOR, single_return_minor
 from domain.outcomes import Proposition
 from domain.placing import place_bet
 from domain.refusals import LimitExceeded
@@ -421,3 +423,12 @@ def _cost(placed: BetPlaced, markets: dict[UUID, Market]) -> int:
     outcome = bet.outcome(markets)
     assert outcome is not None
     return outcome.return_minor - placed.total_stake_minor
+
+
+def test_a_limit_begins_with_bets_that_may_cost_more_than_64_bits_hold() -> None:
+    held = [Held("EUR", 1, 1, MAX_FUNDS_MINOR, "home")] * 2_101
+    begun = counted(MARKET, held)
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(begun), type=LiabilityCounted) == begun
+    (home,) = Liability(MARKET, 0).evolve(begun).book("EUR").backs.values()
+    assert (home.bets, home.stake_minor) == (2_101, 2_101)
+    assert home.return_minor == 2_101 * MAX_FUNDS_MINOR > 2**64
