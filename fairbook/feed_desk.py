@@ -16,7 +16,7 @@ from msgspec import Struct
 from application.fixture_names import NAMESPACE, DeskAway, KnownFixture, Sight
 from application.intake import KnownMarket, OpeningRefused, line_text
 from domain.commands import Command, OpenMarket, SeeFeedName
-from domain.events import Fixture, MarketType, MatchedBy
+from domain.events import Fixture, MarketType, MatchedBy, Period
 from domain.matching import Confirmed
 from domain.quotes import FeedEvent
 from fairbook.client import LedgerClient, Receipt, Refused, ServiceError
@@ -80,6 +80,7 @@ class _MarketRow(Struct, frozen=True):
     line: Decimal | None
     selections: list[_SelectionRow]
     opened_at: datetime
+    period: Period
 
 
 class FeedDesk:
@@ -146,7 +147,7 @@ class FeedDesk:
             return await self._client.command("/v1/feed-names", sight, _key(sight), Sight)
 
     async def markets_of(self, fixture_id: UUID) -> Sequence[KnownMarket]:
-        """Give a fixture's markets, the oldest first."""
+        """Give a fixture's markets on the whole match, the oldest first: feeds speak of no other."""
         rows = [
             row async for row in self._rows("/v1/markets", _MarketRow, fixture_id=str(fixture_id))
         ]
@@ -158,6 +159,7 @@ class FeedDesk:
                 frozenset(each.selection_id for each in row.selections),
             )
             for row in sorted(rows, key=lambda row: (row.opened_at, row.market_id))
+            if row.period == "full_time"
         ]
 
     async def open(self, command: OpenMarket) -> None:

@@ -181,8 +181,11 @@ async def page(
 async def find(
     db: Db, fixture_id: UUID, market_type: MarketType, line: Decimal | None = None
 ) -> UUID | None:
-    """Give the id of the first market of this type and line on a fixture."""
-    where = ["fixture_id = %(fixture_id)s", "type = %(type)s", "line IS NOT DISTINCT FROM %(line)s"]
+    """Give the id of the first market of this type and line on the whole of a fixture, not on a part of it."""
+    where = [
+        *("fixture_id = %(fixture_id)s", "type = %(type)s", "line IS NOT DISTINCT FROM %(line)s"),
+        "period = 'full_time'",
+    ]
     sql = query("SELECT market_id FROM markets", where, "ORDER BY opened_at, market_id LIMIT 1")
     parameters = {"fixture_id": fixture_id, "type": market_type, "line": line}
     found = await db.rows(sql, parameters, _columns)

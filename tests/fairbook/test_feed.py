@@ -31,7 +31,7 @@ from fairbook.credentials import CREDENTIALS, NEEDED, FeedCredentials
 from fairbook.feed_desk import FeedDesk
 from tests.adapters.feeds.clock import HandClock
 from tests.adapters.feeds.provider_server import answers, provider_server, resets
-from tests.service import CHECKOUT, Client, Json, Service, a_service, token, until
+from tests.service import CHECKOUT, Client, Json, Service, a_service, market_body, token, until
 
 DATA = Path(os.environ.get("FAIRBOOK_DATA", Path(__file__).parents[2] / "../shared/data"))
 WORLD_CUP = DATA / "odds" / "world_cup_2026_20_books.csv.gz"
@@ -326,6 +326,31 @@ def test_prices_belong_to_the_market_that_a_fixture_has_already_whoever_opened_i
         opened["market_id"],
         opened["fixture_id"],
     )
+
+
+def test_prices_of_a_match_go_to_no_market_on_its_first_half(
+    service: Service, stream: Stream, desk: Client, tmp_path: Path
+) -> None:
+    body = market_body(type="OU", line=0.5, period="first_half")
+    body["fixture"] |= {
+        "name": "Ruritania v Zenda",
+        "starts_at": "2027-03-01T19:00:00Z",
+        "home": "Ruritania",
+        "away": "Zenda",
+    }
+    body["selections"] = [
+        {"selection_id": "over", "name": "Over"},
+        {"selection_id": "under", "name": "Under"},
+    ]
+    half = desk.post("/v1/markets", body).ok(201)
+    assert wait_until(lambda: len(markets_of(desk, half["fixture_id"])) == 1, 30)
+    file = quotes(
+        tmp_path, "Ruritania", "Zenda", "0,b,totals,Over,0.5,1.1", start="2027-03-01T19:00:00Z"
+    )
+    played(service, stream, file, "--keep-times")
+    [(_, message)] = stream.messages()
+    assert str(message.fixture_id) == half["fixture_id"]
+    assert str(message.market_id) != half["market_id"]
 
 
 @pytest.mark.skipif(not WORLD_CUP.exists(), reason=f"no recorded quotes in {DATA}")
