@@ -53,6 +53,9 @@ class Views(Db, Protocol):
     async def wait_for(self, model: str, position: int, timeout_seconds: float) -> bool:
         """Wait until a model shows every event up to `position`; False when it takes too long."""
 
+    async def head(self) -> int:
+        """Give the position of the last event of the log."""
+
 
 class Desk:
     """The ledger, the read models and the log, as one dependency of every route.

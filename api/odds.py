@@ -93,6 +93,9 @@ async def _with_markets(quotes: list[QuoteIn], desk: Desk) -> list[QuoteBody]:
             name = (quote.fixture_id, quote.type, quote.line)
             if name not in found:
                 market = await markets.find(desk.db, *name)
+                if market is None:  # it may have been opened a moment ago
+                    await desk.fresh("markets", await desk.db.head())
+                    market = await markets.find(desk.db, *name)
                 if market is None:
                     raise MarketNotFound(f"fixture {name[0]} has no {name[1]} market of that line")
                 found[name] = market

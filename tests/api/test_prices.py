@@ -17,7 +17,7 @@ from domain.ids import derived_id
 from tests.api.goldens import Golden
 from tests.application.desk import a_desk
 from tests.builders import opportunity
-from tests.service import Client, Json, People, Service, an_id
+from tests.service import Client, Json, People, Service, an_id, market_body
 
 
 def quote(market: str, odds: float, hour: int = 10, **more: Any) -> dict[str, Any]:
@@ -77,6 +77,27 @@ def test_a_withdrawn_price_is_gone_and_an_older_quote_does_not_bring_it_back(
         (2.4, False),
         (2.5, True),
     ]
+
+
+def test_a_market_is_found_by_its_fixture_as_soon_as_it_is_open(operator: Client) -> None:
+    for _ in range(20):
+        opened = operator.post("/v1/markets", market_body()).ok(201)
+        named = quote("", 2.5) | {"fixture_id": opened["fixture_id"], "type": "1X2"}
+        del named["market_id"]
+        last = record(operator, named)
+        assert len(board(operator, opened["market_id"], last)["items"]) == 1
+
+
+def test_a_price_of_a_fixture_is_none_of_its_first_half(operator: Client) -> None:
+    half = operator.post("/v1/markets", market_body(period="first_half")).ok(201)
+    fixture = market_body()["fixture"] | {"fixture_id": half["fixture_id"]}
+    named = quote("", 2.5) | {"fixture_id": half["fixture_id"], "type": "1X2"}
+    del named["market_id"]
+    operator.post("/v1/odds", {"quotes": [named]}).problem(404, "market_not_found")
+    whole = operator.market(fixture=fixture)
+    last = record(operator, named)
+    assert len(board(operator, whole, last)["items"]) == 1
+    assert board(operator, half["market_id"], last)["items"] == []
 
 
 def test_a_withdrawn_house_price_takes_no_bet(trader: Client, operator: Client) -> None:
