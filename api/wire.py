@@ -45,24 +45,36 @@ class BoundedHttp(HttpToolsProtocol):
         self._refuse(_BAD, "bad_request", msg)
 
     def _refuse(self, status: str, kind: str, title: str) -> None:
-        members = {
-            "type": kind,
-            "title": title,
-            "status": int(status[:3]),
-            "detail": title,
-            "instance": "/",
-        }
-        body = msgspec.json.encode(members)
-        head = (
-            f"HTTP/1.1 {status}\r\ncontent-type: {PROBLEM_JSON}\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode("ascii") + body)
+        self.transport.write(_refusal(status, kind, title))
         self.transport.close()
+
+
+def _refusal(status: str, kind: str, title: str) -> bytes:
+    members = {
+        "type": kind,
+        "title": title,
+        "status": int(status[:3]),
+        "detail": title,
+        "instance": "/",
+    }
+    body = msgspec.json.encode(members)
+    head = (
+        f"HTTP/1.1 {status}\r\ncontent-type: {PROBLEM_JSON}\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
 
 
 class WebSocketWire(WebSocketsSansIOProtocol):
     """The server's protocol of WebSockets, which lets the application cut a connection that takes nothing any more."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, and answer a handshake that is none: the library only stops to listen then."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            title = "The request is no handshake of a WebSocket."
+            self.transport.write(_refusal(_BAD, "bad_request", title))
+            self.transport.close()
 
     def handle_connect(self, event: Request) -> None:
         """Begin, with a way to end in the scope."""

@@ -147,6 +147,32 @@ async def test_a_bad_token_in_the_handshake_is_a_401_problem(
 
 
 @pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("POST", ""),
+        ("GET", "".join(f"X-{number}: a\r\n" for number in range(200))),
+        ("GET", f"Cookie: {'a' * 9_000}\r\n"),
+    ],
+    ids=["method", "many headers", "long header"],
+)
+async def test_a_handshake_that_is_none_is_answered(
+    live: LiveService, method: str, more: str
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", live.port)
+    head = (
+        f"{method} /v1/ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
+    )
+    writer.write(head.encode())
+    async with asyncio.timeout(60):
+        answer = await reader.read()
+    writer.close()
+    first, _, body = answer.partition(b"\r\n")
+    assert first == b"HTTP/1.1 400 Bad Request"
+    assert msgspec.json.decode(body.partition(b"\r\n\r\n")[2])["type"] == "bad_request"
+
+
+@pytest.mark.parametrize(
     "first",
     [
         '{"type":"auth","token":"nonsense"}',
