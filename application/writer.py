@@ -238,7 +238,7 @@ class Writer:
             self._take_back()
             await self._write(flown.orders, _Attempt(locked=isinstance(reason, Behind)))
         except LogUnavailable:
-            self._lost = True
+            self._lost, self._lost_at = True, time.monotonic()
             self._take_back()
             await self._write(flown.orders, _Attempt(locked=False, in_doubt=flown.first_command))
         else:
@@ -282,16 +282,17 @@ class Writer:
                     await asyncio.sleep(0.1)
                     continue
                 else:
+                    self._lost_at = None
                     return
+                self._lost_at = None
                 attempt.in_doubt = None
                 self._undo()
         finally:
             self._exclusive = False
 
     async def _reconnect(self, attempt: _Attempt) -> None:
-        """Connect again; callers wait RECONNECT_SECONDS for it at most, and not at all once it has been longer."""
+        """Connect again; the log counts as lost until it takes a batch: a server may be there and refuse to write."""
         await self._log.connect()
-        self._lost_at = None
         if attempt.in_doubt is None:
             self.book.forget(await self._log.head())
             self._lost = False

@@ -11,6 +11,7 @@ from eventsourcing.postgres import PostgresDatastore
 from psycopg.rows import tuple_row
 from psycopg.sql import SQL, Composable, Composed
 
+from adapters.postgres.answering import answering
 from adapters.postgres.arrays import (
     BoolArray,
     ByteaArray,
@@ -46,6 +47,20 @@ _GIVE_UP: Final[dict[str, Any]] = {
     "tcp_user_timeout": 20_000,
 }
 """When a server that does not answer counts as lost (seconds; the last in milliseconds)."""
+
+_LOCK_SECONDS: Final = 3
+_HELD_SECONDS: Final = 20
+_OPTIONS: Final = (
+    f"-c lock_timeout={_LOCK_SECONDS}s -c idle_in_transaction_session_timeout={_HELD_SECONDS}s"
+)
+"""How long the writer waits for somebody's lock, and keeps its own while its process stands still."""
+
+_UNAVAILABLE: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+)
 
 _APPEND = SQL("SELECT {schema}.{append}(%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)")
 _LOCK = SQL("SELECT pg_advisory_xact_lock({lock})")
@@ -102,6 +117,7 @@ class PostgresLog:
                 autocommit=True,
                 row_factory=tuple_row,
                 application_name=name,
+                options=_OPTIONS,
                 **_GIVE_UP,
             )
         register(connection)
@@ -119,9 +135,10 @@ class PostgresLog:
         """Hold the writers' lock in one transaction until the block ends."""
         with _translated():
             connection = self._connected()
-            async with connection.transaction():
-                await connection.execute(self._lock)
-                yield self
+            with answering(connection, _HELD_SECONDS):
+                async with connection.transaction():
+                    await connection.execute(self._lock)
+                    yield self
 
     # ---- the session
 
@@ -195,8 +212,15 @@ class PostgresLog:
         connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None,
     ) -> list[tuple[Any, ...]]:
         with _translated():
-            cursor = (connection or self._connected()).cursor(binary=True)
-            await cursor.execute(sql, parameters, prepare=True)
+            connection = connection or self._connected()
+            cursor = connection.cursor(binary=True)
+            try:
+                with answering(connection, _HELD_SECONDS):
+                    await cursor.execute(sql, parameters, prepare=True)
+            except psycopg.errors.ReadOnlySqlTransaction:
+                # The session may stay so when the server, or its successor, takes writes again.
+                await connection.close()
+                raise
             return await cursor.fetchall()
 
     def _connected(self) -> psycopg.AsyncConnection[tuple[Any, ...]]:
@@ -232,6 +256,6 @@ def _translated() -> Iterator[None]:
             if (error.diag.table_name or "").endswith(COMMANDS_SUFFIX):
                 raise KeyTaken from error
             raise StreamConflict(str(error)) from error
-        if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        if isinstance(error, _UNAVAILABLE):
             raise LogUnavailable(str(error).strip()) from error
         raise

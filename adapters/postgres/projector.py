@@ -39,6 +39,13 @@ RETRY_FAULT_SECONDS: Final = (1.0, 60.0)
 # server a model is merely some milliseconds back. So nothing here waits for the disk.
 _WRITER_SETTINGS: Final = "-c synchronous_commit=off"
 
+# What no model is to blame for. Read-only: a standby, or a server that its disk is too full for.
+_AWAY: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
+
 _FAULT = """
 INSERT INTO public.projection_faults AS f (model, position, reason) VALUES (%s, %s, %s)
 ON CONFLICT (model) DO UPDATE SET position = excluded.position, reason = excluded.reason,
@@ -76,7 +83,7 @@ class Projector:
                 with self.session() as session:
                     patience = RECONNECT_SECONDS[0]
                     session.follow(stop)
-            except (psycopg.OperationalError, psycopg.InterfaceError, PersistenceError) as error:
+            except (*_AWAY, PersistenceError) as error:
                 meters.log.warning("database away", extra={"error": str(error).strip()})
                 stop.wait(patience)
                 patience = min(2 * patience, RECONNECT_SECONDS[1])
@@ -207,7 +214,7 @@ class Session:
         try:
             changes = [change for model in models for change in _changes(model.projection, batch)]
             self._commit(models, reading, changes)
-        except (psycopg.OperationalError, psycopg.InterfaceError):
+        except _AWAY:
             raise
         except Exception as error:  # noqa: BLE001  a model's failure is shown and kept from the other models
             self._isolate(models, reading, error)

@@ -15,6 +15,7 @@ from psycopg.rows import tuple_row
 from psycopg.sql import SQL
 from psycopg_pool import AsyncConnectionPool
 
+from adapters.postgres.answering import answering
 from adapters.postgres.codec import decode_event
 from adapters.postgres.schema import LIVE
 from adapters.postgres.tracking import TABLES
@@ -26,6 +27,7 @@ Row = TypeVar("Row")
 
 POOL_SIZE: Final = 4
 STATEMENT_TIMEOUT_SECONDS: Final = 5
+GIVE_UP_SECONDS: Final = 8.0  # the server itself ends a statement sooner, as long as it lives
 CONNECT_TIMEOUT_SECONDS: Final = 2.0
 POLL_SECONDS: Final = 0.004  # between looks at how far the models are, while somebody waits
 CHUNK_EVENTS: Final = 1_000
@@ -195,7 +197,8 @@ class Reader:
     async def _fetch_once(self, sql: Any, parameters: Any) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection:
             cursor = connection.cursor(binary=True)
-            await cursor.execute(cast("Any", sql), parameters)
+            with answering(connection, GIVE_UP_SECONDS):
+                await cursor.execute(cast("Any", sql), parameters)
             return await cursor.fetchall()
 
 

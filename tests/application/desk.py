@@ -1,8 +1,10 @@
 """A desk that drives a real ledger, and an auditor who reads its log without it."""
 
+import os
+import signal
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -170,6 +172,25 @@ def kill_writers(database_url: str) -> int:
             " WHERE datname = current_database() AND application_name = 'fairbook writer'"
         ).fetchall()
     return len(killed)
+
+
+@contextmanager
+def standing_still(database_url: str, name: str) -> Iterator[None]:
+    """Stop the server's processes behind the connections of this name: they are there and do not answer."""
+    with psycopg.connect(database_url) as connection:
+        rows = connection.execute(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = %s",
+            (name,),
+        ).fetchall()
+    assert rows
+    for (pid,) in rows:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for (pid,) in rows:
+            os.kill(pid, signal.SIGCONT)
 
 
 def a_key() -> str:

@@ -610,6 +610,41 @@ async def test_a_database_that_stays_away_makes_commands_unavailable(
     assert read_log(database_url).account(account_id).available_minor == 30
 
 
+async def test_a_database_that_takes_no_writes_makes_commands_unavailable_until_it_takes_them(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "RECONNECT_SECONDS", 0.3)
+    name = database_url.rpartition("/")[2]
+    server = psycopg.connect(database_url.replace(name, "postgres"), autocommit=True)
+    async with a_desk(database_url) as desk:
+        account_id = await desk.account()
+        with server:
+            server.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+            kill_writers(database_url)
+            for _ in range(2):
+                with pytest.raises(Unavailable):
+                    await asyncio.wait_for(desk.deposit(account_id, 1, key="k"), 60)
+            server.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        await desk.deposit(account_id, 1, key="k")
+    assert read_log(database_url).account(account_id).available_minor == 1
+
+
+async def test_a_table_that_somebody_keeps_locked_makes_commands_unavailable(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "RECONNECT_SECONDS", 0.3)
+    monkeypatch.setattr("adapters.postgres.log._OPTIONS", "-c lock_timeout=100ms")
+    async with a_desk(database_url) as desk:
+        account_id = await desk.account()
+        with psycopg.connect(database_url) as somebody:
+            somebody.execute("LOCK TABLE ledger_events IN ACCESS EXCLUSIVE MODE")
+            for _ in range(2):
+                with pytest.raises(Unavailable):
+                    await asyncio.wait_for(desk.deposit(account_id, 1, key="k"), 60)
+        await desk.deposit(account_id, 1, key="k")
+    assert read_log(database_url).account(account_id).available_minor == 1
+
+
 async def test_settlement_survives_killed_connections(database_url: str) -> None:
     async with a_desk(database_url) as desk:
         account_id, market_id = await desk.account(1_000), await desk.market()

@@ -1,5 +1,6 @@
 """The writer's side of the log, call by call."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,7 +23,7 @@ from application.log import (
 )
 from domain.account import Account
 from domain.events import Event
-from tests.application.desk import kill_writers, row_counts
+from tests.application.desk import kill_writers, row_counts, standing_still
 from tests.builders import (
     ACCOUNT,
     MARKET,
@@ -225,6 +226,51 @@ async def test_a_connection_lost_under_the_lock_leaves_nothing(
         await lose_the_connection()
     await log.connect()
     assert await log.head() == 0
+
+
+@pytest.mark.parametrize("call", ["head", "locked"])
+async def test_a_server_that_stands_still_is_as_good_as_lost(
+    log: LedgerRecorder, database_url: str, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    async def locked() -> None:
+        async with log.locked():
+            pass
+
+    monkeypatch.setattr("adapters.postgres.log._HELD_SECONDS", 0.3)
+    with standing_still(database_url, "fairbook writer"):
+        with pytest.raises(LogUnavailable, match="has not answered"):
+            await asyncio.wait_for({"head": log.head, "locked": locked}[call](), 60)
+        await log.connect()
+        assert await log.head() == 0
+
+
+async def test_a_process_that_stands_still_does_not_keep_the_lock(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "adapters.postgres.log._OPTIONS", "-c idle_in_transaction_session_timeout=200ms"
+    )
+    first, second = (Ledger(ledger_environment(database_url)) for _ in range(2))
+    try:
+        for each in (first, second):
+            await each.recorder.connect()  # type: ignore[attr-defined]
+        one, other = first.recorder, second.recorder
+        assert isinstance(one, LedgerRecorder)
+        assert isinstance(other, LedgerRecorder)
+
+        async def keep_it() -> None:
+            async with one.locked() as session:
+                async with other.locked() as after:  # it gets it only when the first has lost it
+                    await after.append(batch(0, (ACCOUNT, 1, account_opened())))
+                await session.append(batch(0, (MARKET, 1, market_opened())))
+
+        with pytest.raises(LogUnavailable):
+            await asyncio.wait_for(keep_it(), 60)
+        assert await other.head() == 1
+    finally:
+        for each in (first, second):
+            await each.recorder.disconnect()  # type: ignore[attr-defined]
+            each.close()
 
 
 async def test_a_log_that_was_never_connected_says_so(database_url: str) -> None:

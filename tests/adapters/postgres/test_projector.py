@@ -278,6 +278,19 @@ def test_a_worker_comes_back_with_its_connections(database_url: str) -> None:
     assert same_as_a_clean_rebuild(database_url)
 
 
+def test_a_server_that_takes_no_writes_for_a_while_ends_no_worker(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "adapters.postgres.projector._WRITER_SETTINGS", "-c default_transaction_read_only=on"
+    )
+    with a_worker(database_url):
+        some_business(database_url, steps=5)
+        monkeypatch.undo()
+        eventually(lambda: all_at(database_url, head(database_url)))
+    assert same_as_a_clean_rebuild(database_url)
+
+
 def test_killed_again_and_again_it_does_everything_once(database_url: str) -> None:
 
     async def place_bets(stop: threading.Event) -> None:

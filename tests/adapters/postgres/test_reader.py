@@ -12,7 +12,7 @@ from adapters.postgres.reader import Reader
 from application.log import LogUnavailable
 from domain.refusals import InvalidInput
 from read_models import balances, bets
-from tests.application.desk import a_desk, read_log
+from tests.application.desk import a_desk, read_log, standing_still
 from tests.builders import bet_placed
 from tests.read_models.business import append, follow, run_business
 
@@ -83,6 +83,19 @@ async def test_lost_connections_are_replaced_at_once(reader: Reader, database_ur
         ).fetchall()
     assert killed
     assert len((await balances.page(reader)).items) == 3
+
+
+async def test_a_server_that_stands_still_is_said_within_seconds(
+    reader: Reader, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.postgres.reader.GIVE_UP_SECONDS", 0.3)
+    await some_business(database_url)
+    follow(database_url)
+    await balances.page(reader)
+    with standing_still(database_url, "fairbook reader"):
+        with pytest.raises(LogUnavailable, match="has not answered"):
+            await asyncio.wait_for(balances.page(reader), 60)
+        assert len((await balances.page(reader)).items) == 3
 
 
 async def test_a_stream_of_events_in_chunks(
