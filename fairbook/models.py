@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from typing import Final
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,8 @@ from fairbook.settings import Settings
 from fairbook.train import competition_of
 from read_models import models
 from read_models.models import ModelRow
+
+NONE: Final = "no model has been trained: `fairbook train` does it"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for row in rows:
         table.add_row(*_cells(row))
-    console.print(table if rows else "no model has been trained: `fairbook train` does it")
+    asked = arguments.scope or arguments.active
+    none = "no such model: `fairbook models` lists all" if asked else NONE
+    console.print(table if rows else none)
     return 0
 
 

@@ -106,6 +106,8 @@ def test_a_model_of_the_ledgers_results_is_trained_activated_and_predicts(office
     status, said = office.run("models", "--scope", "E0")
     assert str(one) in said
     assert str(two) in said
+    none = "no such model: `fairbook models` lists all\n"
+    assert office.run("models", "--scope", "Nowhere") == (0, none)
 
     status, said = office.run("predict", "football", str(an_id("coming")))
     assert status == 0, said
