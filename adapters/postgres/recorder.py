@@ -18,10 +18,13 @@ from eventsourcing.postgres import (
     PostgresDatastore,
     PostgresFactory,
 )
+from eventsourcing.utils import Environment, EnvType
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from adapters.postgres.arrays import ByteaArray, Int8Array, TextArray, UuidArray, register
 from adapters.postgres.log import COMMANDS_SUFFIX, PostgresLog
+from adapters.postgres.settings import CONNINFO, OURS
 from adapters.postgres.snapshots import TABLE
 from domain.events import RESULT_EVENTS
 
@@ -139,3 +142,12 @@ class LedgerFactory(PostgresFactory):
     """Makes the ledger's recorder."""
 
     application_recorder_class = LedgerRecorder
+
+    def __init__(self, env: Environment | EnvType | None) -> None:
+        """Connect as DATABASE_URL says in whole: the library knows five of its parts, and no TLS."""
+        super().__init__(env)
+        kwargs = self.datastore.pool.kwargs
+        assert isinstance(kwargs, dict)
+        for name, value in conninfo_to_dict(self.env.get(CONNINFO) or "").items():
+            if name not in OURS:
+                kwargs.setdefault(name, value)
