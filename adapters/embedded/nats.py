@@ -43,7 +43,7 @@ class Nats(Server):
             f"port: {self.port}\n"
             f"server_name: {self._server_name}\n"
             f'authorization {{ user: {USER}, password: "{self.password}" }}\n'
-            f"jetstream {{\n  store_dir: {json.dumps(str(self.data))}\n{limits}\n}}\n",
+            f"jetstream {{\n  store_dir: {json.dumps(str(self.data), ensure_ascii=False)}\n{limits}\n}}\n",
         )
         return [self._program, "--config", configuration]
 

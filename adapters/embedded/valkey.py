@@ -49,7 +49,7 @@ class Valkey(Server):
             self.data / "valkey.conf",
             f"bind {HOST}\n"
             f"port {self.port}\n"
-            f"dir {json.dumps(str(self.data))}\n"
+            f"dir {json.dumps(str(self.data), ensure_ascii=False)}\n"
             f"requirepass {self.password}\n" + "\n".join(settings_lines()),
         )
         return [self._program, configuration]

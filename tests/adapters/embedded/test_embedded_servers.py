@@ -197,6 +197,15 @@ def test_a_server_whose_url_is_set_is_not_started(open_folder: Path) -> None:
     assert list(open_folder.iterdir()) == []
 
 
+def test_the_folder_may_have_any_letters_and_spaces_in_its_name(open_folder: Path) -> None:
+    folder = open_folder / 'Büro "Süd" 東京'
+    with EmbeddedServers(folder, quiet, environment={}) as servers:
+        assert all(process.is_running() for process in identities(servers))
+        assert {path.name for path in folder.iterdir()} >= set(ALL)
+        assert (folder / "nats" / "jetstream").is_dir()
+        assert (folder / "valkey" / "appendonlydir").is_dir()
+
+
 def test_only_the_servers_asked_for_are_started(open_folder: Path) -> None:
     with EmbeddedServers(open_folder, quiet, only=["valkey"], environment={}) as servers:
         assert servers.urls.redis
