@@ -29,7 +29,7 @@ from application.ledger import Ledger
 from application.live.hub import HEARTBEAT_SECONDS, Hub
 from fairbook.live import Server, live_hub
 from fairbook.secret import signing_secret
-from fairbook.settings import Settings
+from fairbook.settings import Settings, port_option
 from fairbook.settlement import settling
 
 GC_THRESHOLDS = (50_000, 20, 50)
@@ -39,7 +39,7 @@ GC_THRESHOLDS = (50_000, 20, 50)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare this command's options."""
     parser.add_argument("--host", help="address to listen on (default: FAIRBOOK_HOST, 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="port (default: FAIRBOOK_PORT, 8080)")
+    parser.add_argument("--port", type=port_option, help="port (default: FAIRBOOK_PORT, 8080)")
     parser.add_argument(
         "--reuse-port", action="store_true", help="share the port with other API processes"
     )

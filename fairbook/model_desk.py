@@ -1,5 +1,6 @@
 """Models as commands and handlers work with them: a ledger of their own, the views, and the folder of artefacts."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Final, TypeVar
@@ -23,6 +24,7 @@ from domain.market import Market
 from domain.model import Model, Slot, model_id_of, slot_id
 from domain.prediction.goals_model import GoalsModel
 from domain.refusals import ArtefactMismatch, ModelNotFound
+from fairbook.database import answering_database_url
 from fairbook.settings import Settings
 from read_models.results import MarketToPredict
 
@@ -121,7 +123,7 @@ class ModelDesk:
 @contextlib.asynccontextmanager
 async def model_desk(settings: Settings) -> AsyncIterator[ModelDesk]:
     """Open it on the database of the environment or the data folder; raises SettingsError, LogUnavailable."""
-    database_url = settings.require_database_url()
+    database_url = await asyncio.to_thread(answering_database_url, settings)
     async with contextlib.AsyncExitStack() as stack:
         ledger = await stack.enter_async_context(Ledger(ledger_environment(database_url)))
         reader = Reader(database_url, pool_size=1)

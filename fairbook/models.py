@@ -10,6 +10,7 @@ from rich.table import Table
 
 from adapters.postgres.reader import Reader
 from application.log import LogUnavailable
+from fairbook.database import answering_database_url
 from fairbook.settings import Settings
 from fairbook.train import competition_of
 from read_models import models
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 async def _rows(arguments: argparse.Namespace, settings: Settings) -> list[ModelRow]:
-    reader = Reader(settings.require_database_url(), pool_size=1)
+    reader = Reader(await asyncio.to_thread(answering_database_url, settings), pool_size=1)
     try:
         await reader.open()
         page = await models.page(

@@ -5,11 +5,15 @@ import gc
 import sys
 import time
 
+import psycopg
+from eventsourcing.persistence import PersistenceError
 from rich.console import Console
 
 from adapters.postgres.build import BuildFailed, BuildInProgress
 from adapters.postgres.rebuild import SwapRefused, rebuild
 from adapters.postgres.snapshot_projection import PROJECTIONS
+from application.log import LogUnavailable
+from fairbook.database import answering_database_url
 from fairbook.progress import events_bar
 from fairbook.settings import Settings
 
@@ -36,7 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
         known = ", ".join(PROJECTIONS)
         print(f"no read model {', '.join(unknown)}; there are all, {known}", file=sys.stderr)
         return 2
-    database_url = Settings.from_environment().require_database_url()
+    try:
+        database_url = answering_database_url(Settings.from_environment())
+    except LogUnavailable as error:
+        print(f"fairbook rebuild: {error}", file=sys.stderr)
+        return 1
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     console = Console(stderr=True)
@@ -46,6 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
             position = rebuild(database_url, [PROJECTIONS[name] for name in names], progress)
     except (BuildInProgress, BuildFailed, SwapRefused) as error:
         print(f"fairbook rebuild: {error}", file=sys.stderr)
+        return 1
+    except (psycopg.Error, PersistenceError) as error:
+        said = str(error).strip().partition("\n")[0]
+        print(f"fairbook rebuild: the database: {said}; run it again", file=sys.stderr)
         return 1
     seconds = time.monotonic() - began
     rate = position / seconds

@@ -15,9 +15,11 @@ from adapters.postgres import tracking
 from adapters.postgres.build import Build, BuildFailed
 from adapters.postgres.schema import TableDigest, connect, create_live, digest, outdated
 from adapters.postgres.snapshot_projection import PROJECTIONS
+from application.log import LogUnavailable
 from domain.account import Account
 from domain.journal import postings
 from domain.streams import State, evolve
+from fairbook.database import answering_database_url
 from fairbook.progress import events_bar
 from fairbook.settings import Settings
 from read_models.projection import ACCOUNT_EVENTS, Batch, StreamKey
@@ -173,8 +175,12 @@ def add_arguments(_: argparse.ArgumentParser) -> None:
 
 
 def run(_: argparse.Namespace) -> int:
-    """Replay and show what was compared; the status is 1 when anything differs."""
-    database_url = Settings.from_environment().require_database_url()
+    """Replay and show what was compared; the status is 1 when anything differs, 2 when there is no database."""
+    try:
+        database_url = answering_database_url(Settings.from_environment())
+    except LogUnavailable as error:
+        print(f"fairbook replay: {error}", file=sys.stderr)
+        return 2
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
     try:

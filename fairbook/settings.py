@@ -1,5 +1,6 @@
 """What the environment may say, read once at the start of a process."""
 
+import argparse
 import difflib
 import json
 import math
@@ -241,7 +242,7 @@ _EXAMPLES = {
 
 def _home(variables: Mapping[str, str]) -> Path:
     if value := variables.get("FAIRBOOK_HOME"):
-        return Path(value).expanduser().absolute()
+        return _folder_of("FAIRBOOK_HOME", value)
     if os.geteuid() == 0:
         # Root's own home is closed to the unprivileged account that the servers run as.
         return Path("/var/lib/fairbook")
@@ -251,14 +252,21 @@ def _home(variables: Mapping[str, str]) -> Path:
 
 def _artefacts(variables: Mapping[str, str]) -> Path:
     if value := variables.get("FAIRBOOK_ARTEFACTS"):
-        return Path(value).expanduser().absolute()
+        return _folder_of("FAIRBOOK_ARTEFACTS", value)
     return _home(variables) / "artefacts"
+
+
+def _folder_of(name: str, value: str) -> Path:
+    try:
+        return _folder(value)
+    except ValueError as error:
+        raise SettingsError(f"{name}: {error}. Correct it, or unset it.") from None
 
 
 def _file(variables: Mapping[str, str], name: str) -> Path | None:
     if not (value := variables.get(name)):
         return None
-    file = Path(value).expanduser().absolute()
+    file = _folder_of(name, value)
     if not file.is_file():
         raise SettingsError(f"{name} names {value!r}, which is no file. Correct it, or unset it.")
     return file
@@ -366,6 +374,32 @@ def _port(text: str) -> int:
     if not 1 <= port <= PORT_MAX:
         raise ValueError(text)
     return port
+
+
+def port_option(text: str) -> int:
+    """Read the option --port; raises argparse's error."""
+    try:
+        return _port(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number, 1 to 65535") from None
+
+
+def folder_option(text: str) -> Path:
+    """Read an option that names a folder; raises argparse's error."""
+    try:
+        return _folder(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _folder(text: str) -> Path:
+    # An empty name would be the folder that somebody happens to stand in.
+    if not text.strip() or "\0" in text:
+        raise ValueError(f"{text!r} names no folder")
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError(f"{text!r} is in the home of nobody who is known here") from None
 
 
 def _margin(text: str) -> Decimal:

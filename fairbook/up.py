@@ -16,7 +16,7 @@ from typing import Final, NoReturn
 from adapters.embedded import EmbeddedError, EmbeddedServers, ServerDied
 from fairbook.program import Program, UpError
 from fairbook.secret import made_signing_secret
-from fairbook.settings import Settings, SettingsError, write_urls
+from fairbook.settings import Settings, SettingsError, folder_option, port_option, write_urls
 from fairbook.token import mint
 
 POLL_SECONDS: Final = 0.1
@@ -33,9 +33,14 @@ class StopRequested(BaseException):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare this command's options."""
     parser.add_argument("--host", help="address to listen on (default: FAIRBOOK_HOST, 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="the API's port (default: FAIRBOOK_PORT, 8080)")
     parser.add_argument(
-        "--data", type=Path, metavar="FOLDER", help="where the data lives (default: FAIRBOOK_HOME)"
+        "--port", type=port_option, help="the API's port (default: FAIRBOOK_PORT, 8080)"
+    )
+    parser.add_argument(
+        "--data",
+        type=folder_option,
+        metavar="FOLDER",
+        help="where the data lives (default: FAIRBOOK_HOME)",
     )
     parser.add_argument(
         "--api-processes",
@@ -73,6 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
     except (EmbeddedError, UpError) as error:
         report(f"error: {error}")
         return 1
+    except OSError as error:  # no room, no permission, a file where a folder should be
+        report(f"error: {error}. Mend it, or choose another folder with --data.")
+        return 1
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:
@@ -83,7 +91,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         settings,
         host=arguments.host or settings.host,
         port=arguments.port or settings.port,
-        home=arguments.data.expanduser().absolute() if arguments.data else settings.home,
+        home=arguments.data or settings.home,
     )
 
 
@@ -123,10 +131,18 @@ def _refuse_taken_port(settings: Settings) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((settings.host, settings.port))
+        except (
+            socket.gaierror,
+            TypeError,
+            UnicodeError,
+        ) as error:  # no name that could be looked up
+            raise UpError(
+                f"cannot listen on {settings.host!r}: no such address. Correct --host or FAIRBOOK_HOST."
+            ) from error
         except OSError as error:
             raise UpError(
                 f"cannot listen on {settings.host}:{settings.port}: {error.strerror}. Choose another "
-                'with --port (make up ARGS="--port 9000").'
+                'with --port (make up ARGS="--port 9000"), or with --host.'
             ) from error
 
 
@@ -223,8 +239,9 @@ def _announce(settings: Settings, secret: str, report: Callable[[str], None]) ->
     host = _reachable_host(settings)
     api = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
     report("ready")
-    print(
-        f"""
+    with suppress(OSError):  # as in the report
+        print(
+            f"""
   API       {api}
   docs      {api}/schema
   metrics   {api}/metrics
@@ -237,8 +254,8 @@ export TOKEN={mint(secret, "admin", "admin", TOKEN_TTL_SECONDS)}
   Try:  curl -H "Authorization: Bearer $TOKEN" {api}/v1/accounts
   Ctrl-C stops everything; the data stays.
 """,
-        flush=True,
-    )
+            flush=True,
+        )
 
 
 def _reachable_host(settings: Settings) -> str:

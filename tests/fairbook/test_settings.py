@@ -47,6 +47,12 @@ def test_everything_can_be_set() -> None:
     assert (read.cash_out_margin, read.cash_out_tolerance) == (Decimal("0.025"), Decimal("0.01"))
 
 
+@pytest.mark.parametrize("name", ["FAIRBOOK_HOME", "FAIRBOOK_ARTEFACTS", "FAIRBOOK_ARBITRAGE"])
+def test_a_folder_in_a_home_that_nobody_has_is_explained(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: .*home of nobody"):
+        settings(**{name: "~nobody-of-that-name/fairbook"})
+
+
 def test_artefacts_are_in_the_data_folder_and_nothing_is_trained_by_itself() -> None:
     read = settings(FAIRBOOK_HOME="/data")
     assert (read.artefacts, read.retrain_hours) == (Path("/data/artefacts"), None)

@@ -34,13 +34,13 @@ ENVIRONMENT = {
 class Up:
     """`fairbook up` on a free port, with its data in `folder`."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, output: Path | None = None) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.folder = folder
-        self._log = (folder.parent / f"{folder.name}.log").open("w+")
+        self._log = (output or folder.parent / f"{folder.name}.log").open("w")
         self._began_at = time.monotonic()
         self.process = subprocess.Popen(
             [
@@ -208,6 +208,29 @@ def test_a_taken_port_is_explained_before_anything_starts(open_folder: Path) -> 
         assert up.process.wait(timeout=30) == 1
         assert "Choose another with --port" in up.said
         assert not (open_folder / "data").exists()
+        up.close()
+
+
+def test_a_file_where_a_folder_should_be_is_explained(open_folder: Path) -> None:
+    data = open_folder / "data"
+    data.mkdir(mode=0o711)
+    (data / "logs").write_text("in the way")
+    with an_up(data) as up:
+        assert up.process.wait(timeout=READY_SECONDS_MAX) == 1
+        assert f"File exists: '{data / 'logs'}'. Mend it, or choose another folder" in up.said
+        assert "Traceback" not in up.said
+
+
+def test_it_goes_on_when_nobody_can_read_what_it_says(open_folder: Path) -> None:
+    up = Up(open_folder / "data", output=Path("/dev/full"))
+    try:
+        assert wait_until(up.is_ready, READY_SECONDS_MAX)
+        # The handlers start after it has said where everything is.
+        log = open_folder / "data" / "logs" / "handle.log"
+        assert wait_until(log.exists, READY_SECONDS_MAX)
+        assert up.process.poll() is None
+        assert up.stop(signal.SIGTERM) == 0
+    finally:
         up.close()
 
 
