@@ -125,8 +125,10 @@ class Session:
         look_again = 0.0
         while not stop.is_set:
             begun = time.monotonic()
-            if self._standby and begun >= look_again:
-                self.take_over()
+            if begun >= look_again:
+                if self._standby:
+                    self.take_over()
+                self._look_at_stopped()
                 look_again = begun + STANDBY_SECONDS
             match self.round():
                 case 0:
@@ -155,6 +157,17 @@ class Session:
                 self._standby.remove(model)
                 self._mine.append(model)
         self._find_positions(self._mine)
+
+    def _look_at_stopped(self) -> None:
+        """Go on at once with models that somebody has rebuilt."""
+        stopped = {m.name: m.position for m in self._mine if m.retry_at is not None}
+        if not stopped:
+            return
+        models = [model for model in self._mine if model.name in stopped]
+        self._find_positions(models)
+        for model in models:
+            if model.position != stopped[model.name]:
+                self._mended(model)
 
     def _find_positions(self, models: Iterable[Model]) -> None:
         found = tracking.positions(self._writer)
@@ -247,8 +260,11 @@ class Session:
         for model in models:
             model.position = reading.last
             if model.retry_at is not None:
-                self._writer.execute(_CLEAR_FAULT, (model.name,))
-                model.retry_at, model.retry_seconds = None, RETRY_FAULT_SECONDS[0]
+                self._mended(model)
+
+    def _mended(self, model: Model) -> None:
+        self._writer.execute(_CLEAR_FAULT, (model.name,))
+        model.retry_at, model.retry_seconds = None, RETRY_FAULT_SECONDS[0]
 
     def _stop_at(self, model: Model, position: int, error: Exception) -> None:
         reason = f"{type(error).__name__}: {error}"

@@ -53,10 +53,13 @@ copy, database_url = a_copy_for_each_test(fill)
 
 
 @contextlib.contextmanager
-def a_worker(database_url: str, *names: str) -> Iterator[None]:
+def a_worker(database_url: str, *names: str, retry_seconds: float | None = None) -> Iterator[None]:
     """A worker in a thread."""
     stop = Stop()
     projector = Projector(database_url, [PROJECTIONS[name] for name in names or PROJECTIONS])
+    if retry_seconds is not None:
+        for model in projector._models:
+            model.retry_seconds = retry_seconds
     thread = threading.Thread(target=projector.run, args=(stop,))
     thread.start()
     try:
@@ -205,6 +208,26 @@ def _add_market(
         " WHERE notification_id = (SELECT max(notification_id) FROM ledger_events)",
         (market_id,),
     )
+
+
+def test_a_stopped_model_that_is_rebuilt_goes_on_at_once(database_url: str) -> None:
+    with (
+        psycopg.connect(database_url, autocommit=True) as connection,
+        a_worker(database_url, retry_seconds=3_600),
+    ):
+        connection.execute("DROP TABLE read_models.statement")
+        some_business(database_url, steps=5)
+        eventually(
+            lambda: (
+                connection.execute("SELECT model FROM projection_faults").fetchall()
+                == [("statement",)]
+            )
+        )
+        rebuild(database_url, [PROJECTIONS["statement"]], lambda *_: None)
+        some_business(database_url, steps=5, seed=2)
+        eventually(lambda: all_at(database_url, head(database_url)))
+        eventually(lambda: not connection.execute("SELECT FROM projection_faults").fetchall())
+    assert same_as_a_clean_rebuild(database_url)
 
 
 def test_an_unknown_topic_stops_those_whom_it_may_concern(database_url: str) -> None:
