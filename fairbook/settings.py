@@ -5,6 +5,7 @@ import difflib
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -225,14 +226,26 @@ def _url(variables: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> s
     value = variables.get(name)
     if not value:
         return None
-    if urlsplit(value).scheme not in schemes:
-        # The value may hold a password: never repeat it.
+    # The value may hold a password: never repeat it, nor what a parser says of it.
+    try:
+        parts = urlsplit(value)
+        if "," not in parts.netloc:  # else several servers, each with its port
+            _ = parts.port
+        if _BAD_PERCENT.search(value):
+            raise ValueError(name)
+    except ValueError:
+        raise SettingsError(
+            f"{name} is no URL. A password with other signs than letters and digits is written in percent "
+            f"signs (/ as %2F, @ as %40, % as %25), for example {_EXAMPLES[name]}"
+        ) from None
+    if parts.scheme not in schemes:
         raise SettingsError(
             f"{name} must start with {schemes[0]}://, for example {_EXAMPLES[name]}"
         )
     return value
 
 
+_BAD_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _EXAMPLES = {
     "DATABASE_URL": "postgresql://fairbook:PASSWORD@HOST:5432/fairbook",
     "NATS_URL": "nats://fairbook:PASSWORD@HOST:4222",

@@ -47,6 +47,26 @@ def test_everything_can_be_set() -> None:
     assert (read.cash_out_margin, read.cash_out_tolerance) == (Decimal("0.025"), Decimal("0.01"))
 
 
+@pytest.mark.parametrize("name", ["DATABASE_URL", "NATS_URL", "REDIS_URL"])
+@pytest.mark.parametrize(
+    "rest", ["u:secret@[::1/x", "u:secret@h:99999/x", "u:secret/1@h/x", "u:sec%ret@h/x"]
+)
+def test_an_address_that_is_none_is_explained_without_its_password(name: str, rest: str) -> None:
+    scheme = {"DATABASE_URL": "postgresql", "NATS_URL": "nats", "REDIS_URL": "redis"}[name]
+    with pytest.raises(SettingsError, match=f"{name} is no URL") as refused:
+        settings(**{name: f"{scheme}://{rest}"})
+    assert "sec" not in str(refused.value)
+
+
+def test_several_servers_may_stand_in_one_address() -> None:
+    read = settings(
+        DATABASE_URL="postgresql://u:p@a:5432,b:5433/x",
+        NATS_URL="nats://u:p@a:4222,nats://u:p@b:4222",
+    )
+    assert read.database_url is not None
+    assert read.nats_url is not None
+
+
 @pytest.mark.parametrize("name", ["FAIRBOOK_HOME", "FAIRBOOK_ARTEFACTS", "FAIRBOOK_ARBITRAGE"])
 def test_a_folder_in_a_home_that_nobody_has_is_explained(name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name}: .*home of nobody"):
