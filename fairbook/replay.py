@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, Final
 
+import psycopg
+from eventsourcing.persistence import PersistenceError
 from msgspec import Struct
 from psycopg import Connection
 from rich.console import Console
@@ -193,6 +195,10 @@ def run(_: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 1
+    except (psycopg.Error, PersistenceError) as error:
+        said = str(error).strip().partition("\n")[0]
+        print(f"fairbook replay: the database: {said}; run it again", file=sys.stderr)
+        return 2
     _show(Console(), report)
     return 0 if report.same else 1
 

@@ -116,6 +116,18 @@ def test_rebuild_fails_at_a_bad_event(
     assert "betting_totals" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("command", "status"), [(["rebuild", "bets"], 1), (["replay"], 2)])
+def test_a_database_that_breaks_it_off_is_named_in_one_line(
+    followed_url: str, command: list[str], status: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = followed_url.rpartition("/")[2]
+    with connect(followed_url) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    assert main(command) == status, "of a replay 1 says that something differs"
+    said = capsys.readouterr().err
+    assert "read-only transaction; run it again" in said
+
+
 def test_replay_finds_the_same(followed_url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay"]) == 0
     said = capsys.readouterr().out
