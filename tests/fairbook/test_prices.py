@@ -174,13 +174,13 @@ def test_prices_of_the_first_half_are_compared_among_themselves(
         nats,
         market.message("alpha", home="2.5", draw="3.2", away="2.9"),
         half.message("beta", home="3.1", draw="3.6", away="3.2"),
-        half.message("gamma", away="3.3", home="2.9"),
+        half.message("gamma", away="3.3", home="1.9"),
         half.message("delta", draw="3.7"),
     )
     until(lambda: len(half.arbitrages(active=True)) == 1)
     (found,) = half.arbitrages()
     assert {leg["market_id"] for leg in found["legs"]} == {half.market_id}
-    publish_now(nats, half.message("beta", home="2.5"))
+    publish_now(nats, half.message("beta", home="2.0"))
     until(lambda: not half.arbitrages(active=True))
     assert len(half.arbitrages()) == 1
 
