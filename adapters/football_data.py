@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from adapters.football_data_columns import COMPETITIONS, LINES, PRICE_COLUMNS, PriceColumn
-from domain.events import Fixture, MarketType, Quote, Score
+from domain.events.market import Fixture, MarketType, Score
+from domain.events.odds import Quote
 from domain.money import check_odds
 from domain.refusals import InvalidInput
 

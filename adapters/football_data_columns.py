@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from domain.events import MarketType
+from domain.events.market import MarketType
 
 COMPETITIONS: Mapping[str, str] = {
     "E0": "Premier League",

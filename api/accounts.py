@@ -12,7 +12,7 @@ from api.desk import After, Asked, Cursor, Desk, Key, Limit, owner_seen_by
 from api.problems import responses, responses_to_body
 from api.times import AsOf, From, To, instant, moment
 from application.answers import AccountChanged, NewAccount, Transferred
-from domain.commands import (
+from domain.commands.account import (
     ChangeAccountLimits,
     CompleteWithdrawal,
     Deposit,

@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from api.desk import After, Cursor, Desk, Limit
 from api.problems import responses
 from api.times import From, To, instant
-from domain.events import ArbitrageKind
+from domain.events.arbitrage import ArbitrageKind
 from domain.money import has_at_most_places
 from domain.refusals import InvalidInput, OpportunityNotFound
 from read_models import arbitrages

@@ -12,7 +12,7 @@ from api.desk import After, Asked, Cursor, Desk, Key, Limit, owner_seen_by
 from api.problems import ItemProblem, responses, responses_to_body
 from application.answers import BetAccepted, BetChanged
 from domain.bet import BetStatus
-from domain.commands import PlaceBet, PlaceBets, VoidBet
+from domain.commands.bet import PlaceBet, PlaceBets, VoidBet
 from domain.refusals import BetNotFound
 from read_models import bets
 from read_models.bets import Bet

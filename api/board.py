@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from msgspec import Struct
 
-from domain.events import Quote, Side
+from domain.events.bet import Side
+from domain.events.odds import Quote
 from domain.freshness import MaxAges
 from read_models.prices import PriceRow
 

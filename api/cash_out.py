@@ -16,8 +16,9 @@ from api.problems import responses, responses_to_body
 from application.answers import BetCashedOut, CashOutOffer
 from domain.bet import Bet
 from domain.cash_out import SHARE_PLACES
-from domain.commands import CashOutBet, Command, OfferCashOut
-from domain.events import PriceSeen
+from domain.commands.bet import CashOutBet, OfferCashOut
+from domain.commands.command import Command
+from domain.events.bet import PriceSeen
 from domain.money import AmountMinor, has_at_most_places
 from domain.refusals import BetNotFound
 from read_models import prices

@@ -15,7 +15,7 @@ from application.live.hub import Hub
 from application.log import EventFeed
 from domain.actors import Actor
 from domain.cash_out import MARGIN, TOLERANCE
-from domain.commands import Command
+from domain.commands.command import Command
 from domain.freshness import MaxAges
 from read_models.db import Db
 

@@ -20,7 +20,8 @@ from msgspec import Struct
 
 from application.answers import to_json
 from domain.actors import Actor
-from domain.commands import PlaceBet, PlaceBets, WithdrawRunner
+from domain.commands.bet import PlaceBet, PlaceBets
+from domain.commands.market import WithdrawRunner
 
 _PLACE: Final = re.compile(r"(.*) - at `\$\.?(.*)`", re.DOTALL)
 _QUOTED_NUMBER: Final = re.compile(rb'"(odds|line|size|likeness|commission|factor|share)"\s*:\s*"')

@@ -25,7 +25,7 @@ from application import meters
 from application.ledger import Ledger
 from application.order import Receipt
 from domain.actors import Actor
-from domain.commands import PlaceBet
+from domain.commands.bet import PlaceBet
 
 BETS: Final = b"/v1/bets"
 CLIENT_GONE: Final = 499

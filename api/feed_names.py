@@ -11,7 +11,7 @@ from api.desk import After, Asked, Cursor, Desk, Key, Limit
 from api.problems import responses, responses_to_body
 from api.times import StartsAfter, instant
 from application.answers import NameSeen
-from domain.commands import MatchFeedName, SeeFeedName
+from domain.commands.feed_name import MatchFeedName, SeeFeedName
 from domain.feed_name import NameStatus
 from domain.refusals import FixtureNotFound
 from read_models import feed_names, fixtures

@@ -13,8 +13,8 @@ from api.auth import only
 from api.desk import Asked, Desk, Key
 from api.problems import responses, responses_to_body
 from application.answers import MarketChanged
-from domain.commands import BetsSeen, ChangeMarketLimits, MarketLimitsIn
-from domain.events import MarketLimits
+from domain.commands.market import BetsSeen, ChangeMarketLimits, MarketLimitsIn
+from domain.events.market import MarketLimits
 from domain.liability import Liability, liability_id, liability_minor
 from domain.market import Market
 from domain.refusals import LimitExceeded, MarketNotFound

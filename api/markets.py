@@ -12,8 +12,8 @@ from api.desk import After, Asked, Cursor, Desk, Key, Limit
 from api.problems import responses, responses_to_body
 from api.times import StartsAfter, instant
 from application.answers import MarketChanged, NewMarket
-from domain.commands import (
-    PRINTABLE,
+from domain.commands.command import PRINTABLE
+from domain.commands.market import (
     AbandonMarket,
     CloseMarket,
     DeclareResult,

@@ -13,8 +13,8 @@ from api.auth import only
 from api.desk import After, Asked, Cursor, Desk, Key, Limit
 from api.problems import responses, responses_to_body
 from application.answers import ModelInUse
-from domain.commands import ActivateModel
-from domain.events import ModelKind
+from domain.commands.model import ActivateModel
+from domain.events.model import ModelKind
 from domain.model import PLACES
 from domain.money import has_at_most_places
 from domain.refusals import (

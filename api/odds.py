@@ -16,8 +16,10 @@ from api.desk import After, Asked, Cursor, Desk, Key, Limit
 from api.problems import responses, responses_to_body
 from api.times import From, To, instant
 from application.answers import SnapshotsTaken
-from domain.commands import MAX_QUOTES, Command, Instant, QuoteBody, RecordOdds, Slug
-from domain.events import MarketType, Side
+from domain.commands.command import Command, Instant, Slug
+from domain.commands.odds import MAX_QUOTES, QuoteBody, RecordOdds
+from domain.events.bet import Side
+from domain.events.market import MarketType
 from domain.refusals import InvalidInput, MarketNotFound
 from read_models import closing, markets, prices
 from read_models.closing import ClosingLine, ClosingPrice

@@ -10,7 +10,7 @@ from api.auth import only
 from api.desk import Asked, Desk, Key
 from api.problems import responses_to_body
 from application.answers import BetRepricing
-from domain.commands import ApproveRepricing, ProposeRepricing, RejectRepricing
+from domain.commands.bet import ApproveRepricing, ProposeRepricing, RejectRepricing
 
 
 @post(

@@ -16,8 +16,9 @@ from application.arbitrage import ProgrammeError
 from application.best_book import BestBook, SolveWarning, find_best_book
 from application.writer import Overloaded
 from domain.arbitrage import to_margin
-from domain.commands import Command, Slug
-from domain.events import MarketType, Side
+from domain.commands.command import Command, Slug
+from domain.events.bet import Side
+from domain.events.market import MarketType
 from domain.money import (
     MAX_FUNDS_MINOR,
     AmountMinor,

@@ -7,7 +7,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.events import MatchedBy, PriceSeen
+from domain.events.bet import PriceSeen
+from domain.events.feed_name import MatchedBy
 from domain.feed_name import NameStatus
 from domain.refusals import Refusal
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from domain.events import Quote
+from domain.events.odds import Quote
 
 
 class BoardCache(Protocol):

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import Event
+from domain.events.event import Event
 from domain.streams import State, evolve
 
 Row = tuple[UUID, int, Event]

@@ -15,7 +15,7 @@ from application.decisions.context import Context
 from application.idempotency import item_records, records_of, unknown_keys
 from application.log import Batch
 from application.order import Order
-from domain.events import Event
+from domain.events.event import Event
 from domain.refusals import Refusal
 
 EncodeEvent = Callable[[Event, datetime, str, UUID, str | None], bytes]

@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from application.answers import to_json
-from domain.events import Recorded
+from domain.events.event import Recorded
 
 
 class AuditedEvent(Struct, frozen=True):

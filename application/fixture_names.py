@@ -13,8 +13,9 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 
 from application.feeds import Clock
-from domain.commands import CandidateBody, CertainMatchBody, SeeFeedName
-from domain.events import Fixture, MatchRule
+from domain.commands.feed_name import CandidateBody, CertainMatchBody, SeeFeedName
+from domain.events.feed_name import MatchRule
+from domain.events.market import Fixture
 from domain.fixtures import Fixtures, key_of
 from domain.matching import MOVED, Confirmations, Confirmed, Match, resolve
 from domain.quotes import FeedEvent

@@ -11,18 +11,10 @@ from application.answers import BatchDone, BetAccepted, BetRefused, RefusalRecor
 from application.log import CommandRecord
 from application.order import Order, Outcome
 from domain.actors import Actor
-from domain.commands import (
-    CashOutBet,
-    ChangeMarketLimits,
-    Command,
-    Deposit,
-    GrantBonus,
-    OpenAccount,
-    OpenMarket,
-    PlaceBet,
-    PlaceBets,
-    Withdraw,
-)
+from domain.commands.account import Deposit, GrantBonus, OpenAccount, Withdraw
+from domain.commands.bet import CashOutBet, PlaceBet, PlaceBets
+from domain.commands.command import Command
+from domain.commands.market import ChangeMarketLimits, OpenMarket
 from domain.refusals import IdempotencyKeyReused, IdTaken, Refusal
 
 BET_SCOPE = "#bet"

@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from application import meters
 from application.fixture_names import DeskAway, FixtureNames, Found
-from domain.commands import FixtureBody, OpenMarket, SelectionBody
-from domain.events import MarketType, Side
+from domain.commands.market import FixtureBody, OpenMarket, SelectionBody
+from domain.events.bet import Side
+from domain.events.market import MarketType
 from domain.matching import swap_sides
 from domain.quotes import QuoteBatch, QuoteLine, QuoteMessage, encode_message, subject_of
 

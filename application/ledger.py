@@ -18,18 +18,14 @@ from application.lookup import look_ahead
 from application.order import Order, Receipt
 from application.writer import Writer
 from domain.actors import SETTLER, Actor
-from domain.commands import (
-    ChangeMarketLimits,
-    Command,
-    PlaceBet,
-    PlaceBets,
-    RecordArbitrages,
-    RecordOdds,
-    RecordPredictions,
-    RecordValueSignals,
-    ScorePredictions,
-    SettleBets,
-)
+from domain.commands.arbitrage import RecordArbitrages
+from domain.commands.bet import PlaceBet, PlaceBets
+from domain.commands.command import Command
+from domain.commands.market import ChangeMarketLimits
+from domain.commands.model import RecordPredictions, ScorePredictions
+from domain.commands.odds import RecordOdds
+from domain.commands.settlement import SettleBets
+from domain.commands.value import RecordValueSignals
 from domain.streams import State
 
 DEFAULT_CAPACITY = 400_000

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import Recorded
+from domain.events.event import Recorded
 from domain.streams import State
 
 

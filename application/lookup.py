@@ -9,7 +9,7 @@ from application.book import Book
 from application.decisions.streams import further_streams_of, new_streams_of, streams_of
 from application.log import Log
 from application.order import Order
-from domain.commands import Command
+from domain.commands.command import Command
 from domain.streams import State
 
 STREAMS_AT_A_TIME: Final = 100

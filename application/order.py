@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.actors import Actor
-from domain.commands import Command
+from domain.commands.command import Command
 from domain.refusals import Refusal
 
 Outcome = bytes | Refusal

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from application import outbox_meters as meters
-from domain.events import Recorded
+from domain.events.event import Recorded
 
 BATCH_EVENTS: Final = 1_000
 POLL_SECONDS: Final = 0.5  # in case a notification is lost

@@ -7,7 +7,7 @@ from typing import Final
 from opentelemetry import metrics, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from domain.events import Recorded
+from domain.events.event import Recorded
 
 _meter = metrics.get_meter("fairbook.outbox")
 _tracer = trace.get_tracer("fairbook")

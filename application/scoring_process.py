@@ -13,7 +13,7 @@ import msgspec
 from application import answers
 from application.ledger import Ledger
 from domain.actors import MODELLER
-from domain.commands import PredictedMarket, ScorePredictions
+from domain.commands.model import PredictedMarket, ScorePredictions
 
 BATCH: Final = 500
 NEWS_SECONDS: Final = 5.0

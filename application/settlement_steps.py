@@ -15,7 +15,7 @@ from msgspec import Struct
 from application.ledger import Ledger
 from application.order import Receipt
 from domain.actors import SETTLER
-from domain.commands import CompleteSettlement, SettleBets
+from domain.commands.settlement import CompleteSettlement, SettleBets
 
 PAGE_BETS: Final = 1_000
 STEP_BETS: Final = 500

@@ -23,7 +23,7 @@ from benchmarks.lag import LagWatch
 from benchmarks.report import Outcome, beside, say
 from benchmarks.seeding import Seeds
 from benchmarks.service import Service, embedded_servers
-from domain.commands import PlaceBets
+from domain.commands.bet import PlaceBets
 
 LONG_EVENTS: Final = 1_000_000
 SHORT_EVENTS: Final = 10

@@ -11,7 +11,7 @@ from benchmarks.place_bets import Loads
 from benchmarks.report import Outcome, at_least, at_most, plain, say
 from benchmarks.seeding import Seeds
 from benchmarks.service import Service, embedded_servers
-from domain.commands import PlaceBets
+from domain.commands.bet import PlaceBets
 
 ACCOUNTS: Final = 100_000
 BATCH_BETS: Final = 500

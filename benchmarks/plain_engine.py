@@ -11,7 +11,7 @@ from itertools import product
 from msgspec import Struct
 
 from domain.board import MarketDescription
-from domain.events import Side
+from domain.events.bet import Side
 
 
 class Quote(Struct):

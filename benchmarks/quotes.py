@@ -10,7 +10,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from domain.board import MarketDescription, to_microseconds
-from domain.events import Fixture, MarketType, Score
+from domain.events.market import Fixture, MarketType, Score
 from domain.scores import results_from_score
 
 Floats = NDArray[np.float64]

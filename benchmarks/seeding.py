@@ -15,18 +15,11 @@ from msgspec import Struct
 from adapters.postgres.settings import ledger_environment
 from application.ledger import Ledger
 from domain.actors import Actor
-from domain.commands import (
-    Command,
-    Deposit,
-    FixtureBody,
-    LimitsBody,
-    OpenAccount,
-    OpenMarket,
-    PlaceBet,
-    PlaceBets,
-    SelectionBody,
-)
-from domain.events import Leg
+from domain.commands.account import Deposit, OpenAccount
+from domain.commands.bet import PlaceBet, PlaceBets
+from domain.commands.command import Command
+from domain.commands.market import FixtureBody, LimitsBody, OpenMarket, SelectionBody
+from domain.events.bet import Leg
 
 ADMIN: Final = Actor("bench-admin", "admin")
 MARKETS: Final = 40

@@ -26,8 +26,8 @@ from benchmarks.report import Finding, Outcome, at_least, at_most, beside, plain
 from benchmarks.seeding import ADMIN, Seeds
 from benchmarks.service import HOST, Service, embedded_servers, new_database
 from benchmarks.usage import Others, cpu_seconds, resident_mib
-from domain.commands import PlaceBet, PlaceBets
-from domain.events import Leg
+from domain.commands.bet import PlaceBet, PlaceBets
+from domain.events.bet import Leg
 
 SINGLES: Final = 100_000
 SINGLES_AIM: Final = 10_000.0

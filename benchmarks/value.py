@@ -31,8 +31,8 @@ from benchmarks.service import Service, embedded_servers, new_database, temporar
 from benchmarks.usage import Others, cpu_seconds
 from domain.actors import MODELLER
 from domain.board import MarketDescription, to_microseconds
-from domain.commands import ActivateModel, RegisterModel
-from domain.events import ModelTrained, TrainingData
+from domain.commands.model import ActivateModel, RegisterModel
+from domain.events.model import ModelTrained, TrainingData
 from domain.model import model_id_of
 from domain.prediction.goals_artefact import goals_to_bytes
 from domain.prediction.goals_density import SHARED

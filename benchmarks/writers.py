@@ -24,7 +24,7 @@ from benchmarks import report, seeding
 from benchmarks.report import Finding, Outcome, beside, plain, say
 from benchmarks.seeding import Seeds
 from benchmarks.service import embedded_servers
-from domain.commands import Command
+from domain.commands.command import Command
 from fairbook.program import CHECKOUT
 
 ACCOUNTS: Final = 10_000

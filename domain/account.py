@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.actors import Actor
-from domain.events import (
+from domain.events.account import (
     AccountLimits,
     AccountLimitsChanged,
     AccountOpened,

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import ArbitrageKind, ArbitrageLeg, ArbitrageWarning, Opportunity
+from domain.events.arbitrage import ArbitrageKind, ArbitrageLeg, ArbitrageWarning, Opportunity
 from domain.freshness import MaxAges
 from domain.stakes import Book, PricedBet, make_book, unrounded_margin
 

@@ -9,7 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.account import Account
-from domain.events import (
+from domain.events.account import StakeReopened, StakeResettled, StakeSettled
+from domain.events.bet import (
     BetPartCashedOut,
     BetPartsVoided,
     BetPlaced,
@@ -21,12 +22,9 @@ from domain.events import (
     Leg,
     RepricingProposed,
     RepricingRejected,
-    SelectionResult,
-    StakeReopened,
-    StakeResettled,
-    StakeSettled,
     Standing,
 )
+from domain.events.market import SelectionResult
 from domain.legs import RACES
 from domain.market import Market
 from domain.money import MAX_FUNDS_MINOR, check_odds, single_return_minor

@@ -15,7 +15,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from domain.events import MarketType, Period, Side
+from domain.events.bet import Side
+from domain.events.market import MarketType, Period
 from domain.freshness import MaxAges
 from domain.money import MAX_ODDS, check_odds, has_at_most_places
 from domain.odds import CLOCK_SKEW, MAX_SIZE, SIZE_PLACES

@@ -14,15 +14,8 @@ from uuid import UUID
 
 from domain.account import Account
 from domain.bet import Bet
-from domain.events import (
-    BetPartCashedOut,
-    BetPlaced,
-    BetSettled,
-    CashOut,
-    Leg,
-    PriceSeen,
-    StakeSettled,
-)
+from domain.events.account import StakeSettled
+from domain.events.bet import BetPartCashedOut, BetPlaced, BetSettled, CashOut, Leg, PriceSeen
 from domain.legs import Taken, leg_outcome
 from domain.market import Market
 from domain.money import has_at_most_places, round_half_up

@@ -11,7 +11,8 @@ from fractions import Fraction
 import numpy as np
 from msgspec import Struct
 
-from domain.events import Score, Side
+from domain.events.bet import Side
+from domain.events.market import Score
 from domain.odds import WINNERS
 from domain.outcomes import Grid, Payoff, Proposition
 from domain.refusals import Refusal

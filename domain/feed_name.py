@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.events import FeedNameMatched, FeedNameSeen, FixtureCandidate, MatchedBy
+from domain.events.feed_name import FeedNameMatched, FeedNameSeen, FixtureCandidate, MatchedBy
 from domain.fixtures import name_key
 from domain.ids import derived_id
 from domain.refusals import InvalidInput

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from itertools import chain
 
-from domain.events import DeadHeat, MarketType, SelectionResult, Terms
+from domain.events.market import DeadHeat, MarketType, SelectionResult, Terms
 from domain.refusals import InvalidInput, ResultNotDerivable
 from domain.settlement import PLACING
 

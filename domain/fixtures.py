@@ -12,7 +12,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.aliases import COMMON
-from domain.events import Fixture
+from domain.events.market import Fixture
 from domain.names import (
     canonical,
     markers,

@@ -9,12 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.events import (
-    ExpectedGoals,
-    MarketChances,
-    PredictionMade,
-    PredictionScored,
-)
+from domain.events.prediction import ExpectedGoals, MarketChances, PredictionMade, PredictionScored
 from domain.ids import derived_id
 from domain.market import Market
 from domain.model import Model, check_estimate, check_places

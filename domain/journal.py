@@ -4,9 +4,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from domain.events import (
+from domain.events.account import (
     CommissionCharged,
-    Event,
     FundsDeposited,
     FundsPaidOut,
     FundsReleased,
@@ -16,6 +15,7 @@ from domain.events import (
     StakeResettled,
     StakeSettled,
 )
+from domain.events.event import Event
 
 Book = Literal["customer_available", "customer_in_play", "house_result", "external"]
 

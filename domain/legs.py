@@ -13,7 +13,8 @@ from typing import Final
 from msgspec import Struct
 
 from domain.deductions import TABLES, after_reduction, after_rule4, place_odds
-from domain.events import Leg, MarketType, Result, RunnerWithdrawn, SelectionResult
+from domain.events.bet import Leg
+from domain.events.market import MarketType, Result, RunnerWithdrawn, SelectionResult
 from domain.market import Market
 from domain.settlement import PLACING, VOID_FACTOR, WINNING
 

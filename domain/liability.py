@@ -20,7 +20,9 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.events import BetPlaced, Held, LiabilityChanged, LiabilityCounted, MarketType
+from domain.events.bet import BetPlaced
+from domain.events.liability import Held, LiabilityChanged, LiabilityCounted
+from domain.events.market import MarketType
 from domain.ids import derived_id
 from domain.legs import RACES
 from domain.market import Market

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.deductions import TABLES
-from domain.events import (
+from domain.events.market import (
     AbandonRule,
     Fixture,
     MarketAbandoned,

@@ -13,7 +13,8 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.events import Fixture, FixtureCandidate, MatchedBy
+from domain.events.feed_name import FixtureCandidate, MatchedBy
+from domain.events.market import Fixture
 from domain.fixtures import RACES, SERIES, Entry, Fixtures, key_of, marked_sides
 from domain.names import WHOLE, canonical, likeness_of_words, normalise, sport_of, thousandths
 from domain.quotes import FeedEvent, QuoteBatch

@@ -10,13 +10,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.events import (
-    Estimate,
-    ModelActivated,
-    ModelEvaluated,
-    ModelKind,
-    ModelTrained,
-)
+from domain.events.model import Estimate, ModelActivated, ModelEvaluated, ModelKind, ModelTrained
 from domain.ids import derived_id
 from domain.money import has_at_most_places
 from domain.refusals import InvalidInput, ModelWorse

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import MarketType, OddsSnapshotTaken, Quote
+from domain.events.market import MarketType
+from domain.events.odds import OddsSnapshotTaken, Quote
 from domain.ids import derived_id
 from domain.market import Market
 from domain.money import check_odds, has_at_most_places

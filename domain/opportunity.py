@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.events import (
+from domain.events.arbitrage import (
     ArbitrageChanged,
     ArbitrageClosed,
     ArbitrageDetected,

@@ -15,7 +15,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from domain.events import MarketType, Score, Side
+from domain.events.bet import Side
+from domain.events.market import MarketType, Score
 from domain.market import LINE_PLACES, LINE_STEP, MAX_LINE
 from domain.money import has_at_most_places
 from domain.refusals import InvalidInput, LimitExceeded, NotOffered, SelectionNotInMarket

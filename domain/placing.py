@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.account import Account
 from domain.deductions import place_odds
-from domain.events import BetKind, BetPlaced, Leg, Side
+from domain.events.bet import BetKind, BetPlaced, Leg, Side
 from domain.legs import RACES
 from domain.market import Market
 from domain.money import MAX_FUNDS_MINOR, check_odds, round_half_up, single_return_minor

@@ -9,8 +9,9 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.commands import Slug
-from domain.events import MarketType, Side
+from domain.commands.command import Slug
+from domain.events.bet import Side
+from domain.events.market import MarketType
 
 
 class FeedEvent(Struct, frozen=True):

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Final
 
-from domain.events import Fixture
+from domain.events.market import Fixture
 from domain.names import likeness_of_words, words
 from domain.quotes import FeedEvent
 

@@ -12,13 +12,8 @@ from msgspec.structs import replace
 
 from domain.account import Account
 from domain.bet import Bet, with_odds
-from domain.events import (
-    BetRepriced,
-    Leg,
-    RepricingProposed,
-    RepricingRejected,
-    StakeRepriced,
-)
+from domain.events.account import StakeRepriced
+from domain.events.bet import BetRepriced, Leg, RepricingProposed, RepricingRejected
 from domain.market import Market
 from domain.money import MAX_FUNDS_MINOR, check_odds
 from domain.placing import potential_return_minor

@@ -5,7 +5,8 @@ from fractions import Fraction
 from typing import Final
 from uuid import UUID
 
-from domain.events import BetKind, BetPlaced, SelectionResult, SettledStatus, Side
+from domain.events.bet import BetKind, BetPlaced, SettledStatus, Side
+from domain.events.market import SelectionResult
 from domain.legs import LegOutcome, Taken, leg_outcome, loses_all, result_of
 from domain.market import Market
 from domain.money import MAX_FUNDS_MINOR, round_half_up

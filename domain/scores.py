@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
 
-from domain.events import Fixture, MarketType, Result, Score, SelectionResult
+from domain.events.market import Fixture, MarketType, Result, Score, SelectionResult
 from domain.refusals import ResultNotDerivable
 
 SIDES: Final[dict[MarketType, tuple[str, ...]]] = {

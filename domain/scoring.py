@@ -7,7 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from domain.events import Chance, MarketChances, SelectionResult
+from domain.events.market import SelectionResult
+from domain.events.prediction import Chance, MarketChances
 from domain.model import PLACES
 from domain.scores import SIDES
 

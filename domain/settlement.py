@@ -9,7 +9,8 @@ from fractions import Fraction
 
 from msgspec import Struct
 
-from domain.events import EndStatus, MarketType, Result, SelectionResult, SettledStatus
+from domain.events.bet import EndStatus, SettledStatus
+from domain.events.market import MarketType, Result, SelectionResult
 from domain.money import round_half_up, single_return_minor
 from domain.refusals import InvalidInput, ResultNotDerivable
 

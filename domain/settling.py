@@ -10,11 +10,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.bet import BetChange
-from domain.events import (
+from domain.events.bet import BetReopened, BetResettled, BetSettled
+from domain.events.settlement import (
     AccountAmount,
-    BetReopened,
-    BetResettled,
-    BetSettled,
     SettlementCompleted,
     SettlementProgressed,
     SettlementTotal,

@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from domain.events import Side
+from domain.events.bet import Side
 from domain.money import round_half_up, round_ratio
 
 _ROUNDS_MAX: Final = 30

@@ -4,24 +4,18 @@ from uuid import UUID
 
 from domain.account import Account
 from domain.bet import Bet
-from domain.events import (
-    AccountOpened,
-    ArbitrageDetected,
-    BetPlaced,
-    Event,
-    FeedNameSeen,
-    LiabilityChanged,
-    LiabilityCounted,
-    MarketOpened,
-    ModelActivated,
-    ModelTrained,
-    OddsSnapshotTaken,
-    PredictionMade,
-    SettlementCompleted,
-    SettlementProgressed,
-    ValueDetected,
-    WithdrawalRequested,
-)
+from domain.events.account import AccountOpened, WithdrawalRequested
+from domain.events.arbitrage import ArbitrageDetected
+from domain.events.bet import BetPlaced
+from domain.events.event import Event
+from domain.events.feed_name import FeedNameSeen
+from domain.events.liability import LiabilityChanged, LiabilityCounted
+from domain.events.market import MarketOpened
+from domain.events.model import ModelActivated, ModelTrained
+from domain.events.odds import OddsSnapshotTaken
+from domain.events.prediction import PredictionMade
+from domain.events.settlement import SettlementCompleted, SettlementProgressed
+from domain.events.value import ValueDetected
 from domain.feed_name import FeedName
 from domain.forecast import Forecast
 from domain.liability import Liability

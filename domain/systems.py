@@ -5,7 +5,7 @@ from fractions import Fraction
 from math import comb, prod
 from typing import Final
 
-from domain.events import BetKind
+from domain.events.bet import BetKind
 from domain.refusals import InvalidInput
 
 LEGS_OF: Final[dict[BetKind, int]] = {

@@ -16,7 +16,9 @@ import numpy as np
 from msgspec import Struct
 
 from domain.board import MarketDescription
-from domain.events import Chance, MarketType, Side
+from domain.events.bet import Side
+from domain.events.market import MarketType
+from domain.events.prediction import Chance
 from domain.money import MAX_ODDS
 from domain.outcomes import Proposition, back_odds, lay_odds, payoff_by_score
 from domain.prediction.checks import Floats

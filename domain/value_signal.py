@@ -6,14 +6,8 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.events import (
-    Side,
-    ValueChanged,
-    ValueClosed,
-    ValueDetected,
-    ValueEnd,
-    ValueSignal,
-)
+from domain.events.bet import Side
+from domain.events.value import ValueChanged, ValueClosed, ValueDetected, ValueEnd, ValueSignal
 from domain.ids import derived_id
 
 ValueEvent = ValueDetected | ValueChanged | ValueClosed

@@ -31,7 +31,7 @@ from application.backtest.offers import MARKETS, MODELS, OfferSettings, offers_o
 from application.backtest.report import BacktestReport, Drawdown, Summary, report_of
 from application.football.forecaster import GoalsSettings
 from application.football.matches import SEASON_STARTS_IN, PricedMatch
-from domain.events import MarketType
+from domain.events.market import MarketType
 from domain.money import MAX_AMOUNT_MINOR, MINOR_DIGITS, check_currency
 from domain.prediction.kelly import StakeRule
 from domain.prediction.losses import Interval

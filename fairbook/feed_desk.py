@@ -15,8 +15,11 @@ from msgspec import Struct
 
 from application.fixture_names import NAMESPACE, DeskAway, KnownFixture, Sight
 from application.intake import KnownMarket, OpeningRefused, line_text
-from domain.commands import Command, OpenMarket, SeeFeedName
-from domain.events import Fixture, MarketType, MatchedBy, Period
+from domain.commands.command import Command
+from domain.commands.feed_name import SeeFeedName
+from domain.commands.market import OpenMarket
+from domain.events.feed_name import MatchedBy
+from domain.events.market import Fixture, MarketType, Period
 from domain.matching import Confirmed
 from domain.quotes import FeedEvent
 from fairbook.client import LedgerClient, Receipt, Refused, ServiceError

@@ -22,17 +22,10 @@ from adapters.football_data import (
     SeasonFile,
     read_season,
 )
-from domain.commands import (
-    Command,
-    DeclareResult,
-    FixtureBody,
-    OpenMarket,
-    QuoteBody,
-    RecordOdds,
-    ScoreBody,
-    SelectionBody,
-)
-from domain.events import Fixture
+from domain.commands.command import Command
+from domain.commands.market import DeclareResult, FixtureBody, OpenMarket, ScoreBody, SelectionBody
+from domain.commands.odds import QuoteBody, RecordOdds
+from domain.events.market import Fixture
 from fairbook.client import (
     DEFAULT_URL,
     LedgerClient,

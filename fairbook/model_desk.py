@@ -18,8 +18,11 @@ from application.football.predicting import Asked, Prediction, predict, read_goa
 from application.football.training import Active, Learned
 from application.ledger import Ledger
 from domain.actors import MODELLER
-from domain.commands import ActivateModel, Command, EvaluateModel, RecordPredictions, RegisterModel
-from domain.events import Fixture, ModelEvaluated, ModelKind, ModelTrained, PredictionMade
+from domain.commands.command import Command
+from domain.commands.model import ActivateModel, EvaluateModel, RecordPredictions, RegisterModel
+from domain.events.market import Fixture
+from domain.events.model import ModelEvaluated, ModelKind, ModelTrained
+from domain.events.prediction import PredictionMade
 from domain.market import Market
 from domain.model import Model, Slot, model_id_of, slot_id
 from domain.prediction.goals_model import GoalsModel

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from application.football.training import rounded
 from application.log import LogUnavailable
-from domain.events import Chance, MarketChances, PredictionMade
+from domain.events.prediction import Chance, MarketChances, PredictionMade
 from domain.market import Market
 from domain.model import Model
 from domain.names import normalise

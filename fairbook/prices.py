@@ -29,7 +29,7 @@ from application.log import LogUnavailable
 from application.prices.handler import PriceHandler
 from application.prices.ports import KeptPrice, Start
 from application.prices.signals import change_of
-from domain.commands import ArbitrageChange
+from domain.commands.arbitrage import ArbitrageChange
 from fairbook.settings import Settings, SettingsError
 from read_models import arbitrages, prices
 

@@ -13,7 +13,7 @@ from adapters.postgres.settings import ledger_environment
 from application.ledger import Ledger
 from application.log import LogUnavailable
 from application.scoring_process import ScoringProcess
-from domain.commands import PredictedMarket
+from domain.commands.model import PredictedMarket
 from fairbook.settings import Settings
 from read_models import predictions
 

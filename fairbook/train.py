@@ -19,7 +19,7 @@ from adapters.football_data_columns import COMPETITIONS
 from application.football.training import Learned, Lesson, learn
 from application.ledger import utc_now
 from application.log import LogUnavailable
-from domain.events import ModelTrained, TrainingData
+from domain.events.model import ModelTrained, TrainingData
 from domain.prediction.goals_table import PlayedMatch
 from domain.refusals import NoMatches, Refusal
 from fairbook.football_files import read_matches

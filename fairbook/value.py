@@ -27,7 +27,7 @@ from application.value.handler import ValueHandler
 from application.value.models import ActiveModel
 from application.value.ports import ValueStart
 from application.value.signals import value_change_of
-from domain.commands import ValueChange
+from domain.commands.value import ValueChange
 from domain.value import ValueRules
 from fairbook.prices import shown, thresholds_of
 from fairbook.settings import Settings

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.events import (
+from domain.events.arbitrage import (
     ArbitrageChanged,
     ArbitrageClosed,
     ArbitrageDetected,
@@ -18,9 +18,9 @@ from domain.events import (
     ArbitrageLeg,
     ArbitrageWarning,
     Opportunity,
-    Recorded,
-    Side,
 )
+from domain.events.bet import Side
+from domain.events.event import Recorded
 from domain.opportunity import ArbitrageEvent
 from read_models.db import Db, Page, decode_cursor, page_of, query
 from read_models.projection import Batch, Change, Projection, columns, over

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import AccountLimits, AccountLimitsChanged, AccountOpened
+from domain.events.account import AccountLimits, AccountLimitsChanged, AccountOpened
 from read_models.db import Db, Page, decode_cursor, page_of, query
 from read_models.projection import ACCOUNT_EVENTS, Batch, Change, Projection, columns, over
 

@@ -10,14 +10,8 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from domain.events import (
-    BetPartsVoided,
-    BetRepriced,
-    Event,
-    Recorded,
-    RepricingProposed,
-    RepricingRejected,
-)
+from domain.events.bet import BetPartsVoided, BetRepriced, RepricingProposed, RepricingRejected
+from domain.events.event import Event, Recorded
 from read_models.projection import Batch, Change, columns, over
 
 

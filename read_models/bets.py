@@ -12,17 +12,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from domain.bet import BetChange, BetStatus
-from domain.events import (
-    AccountOpened,
-    BetKind,
-    BetPlaced,
-    BetReopened,
-    Leg,
-    Recorded,
-    Result,
-    SelectionResult,
-    Side,
-)
+from domain.events.account import AccountOpened
+from domain.events.bet import BetKind, BetPlaced, BetReopened, Leg, Side
+from domain.events.event import Recorded
+from domain.events.market import Result, SelectionResult
 from read_models import bet_alterations, closing
 from read_models.bet_alterations import BetPart, Repricing
 from read_models.closing import LegTaken

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from domain.events import BetPlaced
+from domain.events.bet import BetPlaced
 from read_models.db import Db, Page, decode_cursor, page_of, query
 from read_models.projection import (
     ALTERATIONS,

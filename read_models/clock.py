@@ -11,7 +11,7 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Final
 
-from domain.events import Recorded
+from domain.events.event import Recorded
 from read_models.projection import Change, columns, over
 
 STRETCH: Final = 4096  # as in _BEFORE and _SINCE

@@ -14,15 +14,10 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import (
-    Event,
-    MarketClosed,
-    MarketOpened,
-    OddsSnapshotTaken,
-    Recorded,
-    ResultDeclared,
-    Side,
-)
+from domain.events.bet import Side
+from domain.events.event import Event, Recorded
+from domain.events.market import MarketClosed, MarketOpened, ResultDeclared
+from domain.events.odds import OddsSnapshotTaken
 from domain.odds import WINNERS
 from read_models.db import Db
 from read_models.projection import Batch, Change, ColumnType, columns, over

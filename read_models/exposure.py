@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import BetPlaced, Side
+from domain.events.bet import BetPlaced, Side
 from domain.exposure import (
     Book,
     OpenBets,

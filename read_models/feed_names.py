@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.events import FeedNameMatched, FeedNameSeen, FixtureCandidate, MatchedBy
+from domain.events.feed_name import FeedNameMatched, FeedNameSeen, FixtureCandidate, MatchedBy
 from domain.feed_name import NameStatus
 from read_models.db import Db, Page, decode_cursor, page_of, query
 from read_models.projection import Batch, Change, Projection, StreamKey, columns, over

@@ -10,7 +10,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.events import MarketType, Period, Selection, Side
+from domain.events.bet import Side
+from domain.events.market import MarketType, Period, Selection
 from domain.exposure import (
     Book,
     OpenBets,

@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.events import Fixture, Selection
+from domain.events.market import Fixture, Selection
 from read_models.db import Db, Page, decode_cursor, page_of, query
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import Recorded
+from domain.events.event import Recorded
 from domain.journal import Book, Posting, postings
 from read_models.clock import Clock
 from read_models.db import Db, Page, decode_cursor, page_of, query

@@ -9,10 +9,10 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.events import (
-    BetPlaced,
+from domain.events.bet import BetPlaced
+from domain.events.event import Event, Recorded
+from domain.events.market import (
     DeadHeat,
-    Event,
     Fixture,
     MarketAbandoned,
     MarketClosed,
@@ -24,7 +24,6 @@ from domain.events import (
     MarketType,
     Period,
     Pricing,
-    Recorded,
     Result,
     ResultDeclared,
     ResultRolledBack,
@@ -33,12 +32,10 @@ from domain.events import (
     Score,
     Selection,
     SelectionResult,
-    SettlementCompleted,
-    SettlementProgressed,
-    SettlementTotal,
     StartingPrice,
     Terms,
 )
+from domain.events.settlement import SettlementCompleted, SettlementProgressed, SettlementTotal
 from read_models import bets
 from read_models.db import Db, Page, decode_cursor, page_of, query
 from read_models.projection import (

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.events import (
+from domain.events.model import (
     Estimate,
     ModelActivated,
     ModelEvaluated,

@@ -14,16 +14,16 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.bet import BetStatus
-from domain.events import (
+from domain.events.bet import (
     BetPartCashedOut,
     BetPartsVoided,
     BetPlaced,
     BetReopened,
     BetRepriced,
     BetSettled,
-    MarketOpened,
-    Recorded,
 )
+from domain.events.event import Recorded
+from domain.events.market import MarketOpened
 from domain.refusals import InvalidInput
 from read_models.closing import NAME
 from read_models.db import Db, Page, decode_cursor, page_of, query

@@ -9,23 +9,18 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.commands import PredictedMarket
-from domain.events import (
-    ExpectedGoals,
-    MarketType,
-    ModelKind,
-    ModelTrained,
-    PredictionMade,
-    PredictionScored,
-    Recorded,
-)
+from domain.commands.model import PredictedMarket
+from domain.events.event import Recorded
+from domain.events.market import MarketType
+from domain.events.model import ModelKind, ModelTrained
+from domain.events.prediction import ExpectedGoals, PredictionMade, PredictionScored
 from domain.forecast import Forecast
 from read_models.db import Db, query
 from read_models.projection import Batch, Change, Projection, StreamKey, columns, over
 
 
 class ShownChance(Struct, frozen=True):
-    """What a model gives a selection; see domain.events.Chance."""
+    """What a model gives a selection; see domain.events.prediction.Chance."""
 
     selection_id: str
     probability: Decimal

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import OddsSnapshotTaken, Side
+from domain.events.bet import Side
+from domain.events.odds import OddsSnapshotTaken
 from read_models import closing
 from read_models.db import Db, Page, decode_cursor, page_of, query
 from read_models.projection import Batch, Change, ColumnType, Projection, columns, over

@@ -16,9 +16,23 @@ from msgspec import Struct
 
 from domain.account import Account, AccountEvent
 from domain.bet import Bet, BetChange, BetStatus
-from domain.events import (
+from domain.events.account import (
     AccountLimitsChanged,
     AccountOpened,
+    BonusGranted,
+    CommissionCharged,
+    FreeStakeReserved,
+    FundsDeposited,
+    FundsPaidOut,
+    FundsReleased,
+    FundsReserved,
+    StakeReopened,
+    StakeRepriced,
+    StakeReserved,
+    StakeResettled,
+    StakeSettled,
+)
+from domain.events.bet import (
     BetPartCashedOut,
     BetPartsVoided,
     BetPlaced,
@@ -26,22 +40,9 @@ from domain.events import (
     BetRepriced,
     BetResettled,
     BetSettled,
-    BonusGranted,
-    CommissionCharged,
-    Event,
-    FreeStakeReserved,
-    FundsDeposited,
-    FundsPaidOut,
-    FundsReleased,
-    FundsReserved,
-    MarketOpened,
-    Recorded,
-    StakeReopened,
-    StakeRepriced,
-    StakeReserved,
-    StakeResettled,
-    StakeSettled,
 )
+from domain.events.event import Event, Recorded
+from domain.events.market import MarketOpened
 from domain.streams import State, evolve
 
 ColumnType = Literal["uuid", "bigint", "numeric", "text", "boolean", "bytea", "timestamptz"]

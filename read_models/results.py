@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from domain.events import Fixture, MarketType, Score, Selection
+from domain.events.market import Fixture, MarketType, Score, Selection
 from domain.outcomes import Proposition
 from domain.prediction.goals_table import FINISHED_AFTER, PlayedMatch
 from read_models.db import Db, query

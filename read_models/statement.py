@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from domain.account import AccountEvent
-from domain.events import (
+from domain.events.account import (
     AccountLimitsChanged,
     AccountOpened,
     BonusGranted,

@@ -8,15 +8,9 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from domain.events import (
-    Recorded,
-    Side,
-    ValueChanged,
-    ValueClosed,
-    ValueDetected,
-    ValueEnd,
-    ValueSignal,
-)
+from domain.events.bet import Side
+from domain.events.event import Recorded
+from domain.events.value import ValueChanged, ValueClosed, ValueDetected, ValueEnd, ValueSignal
 from domain.value_signal import ValueEvent
 from read_models.closing import line_value
 from read_models.db import Db, Page, decode_cursor, page_of, query

@@ -7,22 +7,18 @@ from uuid import UUID, uuid5
 from domain.account import Account
 from domain.actors import Actor
 from domain.bet import Bet
-from domain.commands import FixtureBody, LimitsBody, OpenMarket, PlaceBet, SelectionBody
-from domain.events import (
-    AccountOpened,
-    ArbitrageKind,
-    ArbitrageLeg,
-    BetPlaced,
-    Event,
+from domain.commands.bet import PlaceBet
+from domain.commands.market import FixtureBody, LimitsBody, OpenMarket, SelectionBody
+from domain.events.account import AccountOpened, FundsDeposited
+from domain.events.arbitrage import ArbitrageKind, ArbitrageLeg, Opportunity
+from domain.events.bet import BetPlaced, Leg
+from domain.events.event import Event, Recorded
+from domain.events.market import (
     Fixture,
-    FundsDeposited,
-    Leg,
     MarketLimits,
     MarketOpened,
     MarketType,
-    Opportunity,
     Pricing,
-    Recorded,
     Selection,
     SelectionResult,
 )

@@ -4,18 +4,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from domain.commands import ActivateModel, EvaluateModel, RegisterModel
-from domain.events import (
-    Chance,
-    Estimate,
-    MarketChances,
-    ModelEvaluated,
-    ModelKind,
-    ModelTrained,
-    PredictionMade,
-    TrainingData,
-    ValueSignal,
-)
+from domain.commands.model import ActivateModel, EvaluateModel, RegisterModel
+from domain.events.model import Estimate, ModelEvaluated, ModelKind, ModelTrained, TrainingData
+from domain.events.prediction import Chance, MarketChances, PredictionMade
+from domain.events.value import ValueSignal
 from domain.model import model_id_of
 from tests.builders import FIXTURE, MARKET, NOW, an_id
 

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from adapters.artefacts import ArtefactFolder
 from domain.actors import MODELLER
-from domain.commands import ActivateModel, RegisterModel
-from domain.events import ModelTrained
+from domain.commands.model import ActivateModel, RegisterModel
+from domain.events.model import ModelTrained
 from domain.model import model_id_of
 from domain.prediction.goals_artefact import goals_to_bytes
 from domain.prediction.goals_model import GoalsModel

@@ -13,7 +13,8 @@ from adapters.feeds.betfair_messages import MarketDefinition, StreamMessage
 from adapters.feeds.betfair_shapes import FEED, Face, Shape, shape_of
 from adapters.feeds.readings import Unusable, check_past, from_milliseconds, read_odds, read_size
 from application.feeds import Clock, FeedHealth
-from domain.events import MarketType, Side
+from domain.events.bet import Side
+from domain.events.market import MarketType
 from domain.quotes import QuoteBatch, QuoteLine
 
 SUB_IMAGE: Final = "SUB_IMAGE"

@@ -10,7 +10,7 @@ from adapters.feeds.betfair_book import NO_HANDICAP, RunnerKey
 from adapters.feeds.betfair_messages import MarketDefinition, RunnerDefinition
 from adapters.feeds.readings import Unusable, read_line, read_name
 from adapters.feeds.selections import selections_of
-from domain.events import MarketType
+from domain.events.market import MarketType
 from domain.quotes import FeedEvent
 
 FEED: Final = "betfair"

@@ -16,7 +16,7 @@ from adapters.football_data import (
     parse_season,
 )
 from application.feeds import Clock, FeedHealth
-from domain.events import Quote
+from domain.events.odds import Quote
 from domain.quotes import FeedEvent, QuoteBatch, QuoteLine
 
 FEED: Final = "football-data"

@@ -30,7 +30,7 @@ from adapters.feeds.readings import (
 )
 from adapters.feeds.selections import selections_of
 from application.feeds import FeedHealth
-from domain.events import MarketType
+from domain.events.market import MarketType
 from domain.quotes import FeedEvent, QuoteBatch, QuoteLine
 
 FEED: Final = "pinnacle"

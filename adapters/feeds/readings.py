@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from domain.events import Side
+from domain.events.bet import Side
 from domain.market import LINE_STEP, MAX_LINE
 from domain.money import MAX_ODDS, ODDS_PLACES
 from domain.odds import CLOCK_SKEW, MAX_SIZE

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
-from domain.events import MarketType
+from domain.events.market import MarketType
 
 Selections = tuple[tuple[str, str], ...]
 

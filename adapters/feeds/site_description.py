@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from adapters.feeds.readings import Unusable, read_key
 from adapters.feeds.selections import selections_of
-from domain.events import MarketType
+from domain.events.market import MarketType
 
 OddsFormat = Literal["decimal", "fractional", "american"]
 

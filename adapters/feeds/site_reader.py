@@ -14,7 +14,7 @@ from adapters.feeds.selections import selections_of
 from adapters.feeds.site_description import Field, Site, SiteMarket, StartField
 from adapters.feeds.site_odds import line_text, odds_of
 from application.feeds import Clock, FeedHealth
-from domain.events import MarketType
+from domain.events.market import MarketType
 from domain.fixtures import sides_of
 from domain.quotes import FeedEvent, QuoteBatch, QuoteLine
 

@@ -21,7 +21,8 @@ from adapters.feeds.readings import (
 )
 from adapters.feeds.selections import selections_of
 from application.feeds import Clock, FeedHealth
-from domain.events import MarketType, Side
+from domain.events.bet import Side
+from domain.events.market import MarketType
 from domain.quotes import FeedEvent, QuoteBatch, QuoteLine
 
 FEED: Final = "the-odds-api"

@@ -19,7 +19,7 @@ from adapters.nats.connection import AWAY, Connection, ConnectionLost
 from adapters.nats.streams import LEDGER
 from application.facts import fact_line
 from application.outbox import LastFact, StreamMoved, StreamUnavailable
-from domain.events import Recorded
+from domain.events.event import Recorded
 
 ANSWER_SECONDS: Final = 5.0
 WRITE_BYTES: Final = 1_000_000

@@ -9,7 +9,8 @@ from adapters.nats.publisher import Publisher
 from adapters.nats.streams import SIGNALS
 from application.prices.signals import arbitrage_signal
 from application.value.signals import value_message
-from domain.commands import ArbitrageChange, ValueChange
+from domain.commands.arbitrage import ArbitrageChange
+from domain.commands.value import ValueChange
 from domain.quotes import QuoteMessage, encode_message, subject_of
 
 POSITION: Final = "Fairbook-Position"

@@ -11,7 +11,8 @@ from uuid import UUID
 import msgspec
 from eventsourcing.persistence import Mapper, StoredEvent
 
-from domain.events import EVENT_OF_TOPIC, Event, Recorded
+from domain.events import EVENT_OF_TOPIC
+from domain.events.event import Event, Recorded
 from domain.upcasts import ALIASES, upcast
 
 Envelope = tuple[int, datetime, str, UUID, str | None, Any]

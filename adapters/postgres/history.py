@@ -10,7 +10,8 @@ from psycopg import Connection
 from adapters.postgres.arrays import Int8Array, TextArray, UuidArray
 from adapters.postgres.codec import decode_event
 from adapters.postgres.snapshots import SHAPES, decode_snapshot
-from domain.events import Event, MarketOpened, Recorded
+from domain.events.event import Event, Recorded
+from domain.events.market import MarketOpened
 from domain.streams import State, evolve
 from read_models.projection import StreamKey
 

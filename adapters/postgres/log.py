@@ -30,7 +30,7 @@ from application.log import (
     LogUnavailable,
     StreamConflict,
 )
-from domain.events import Recorded
+from domain.events.event import Recorded
 from domain.streams import State, evolve
 
 KEY_TAKEN: Final = "FB001"

@@ -9,7 +9,7 @@ from typing import Final
 from opentelemetry import metrics, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from domain.events import Recorded
+from domain.events.event import Recorded
 
 log = logging.getLogger("fairbook.projector")
 _meter = metrics.get_meter("fairbook.projector")

@@ -20,7 +20,7 @@ from adapters.postgres.codec import decode_event
 from adapters.postgres.schema import LIVE
 from adapters.postgres.tracking import TABLES
 from application.log import LogUnavailable
-from domain.events import Recorded
+from domain.events.event import Recorded
 from domain.refusals import InvalidInput
 
 Row = TypeVar("Row")

@@ -26,7 +26,7 @@ from adapters.postgres.arrays import ByteaArray, Int8Array, TextArray, UuidArray
 from adapters.postgres.log import COMMANDS_SUFFIX, PostgresLog
 from adapters.postgres.settings import CONNINFO, OURS
 from adapters.postgres.snapshots import TABLE
-from domain.events import RESULT_EVENTS
+from domain.events.market import RESULT_EVENTS
 
 RESULTS_SUFFIX = "_results"
 """Channel that says up to which position results of markets have changed; the other one rings for every batch."""

@@ -6,7 +6,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from adapters.postgres.snapshots import TABLE, encode_snapshot, shape_of
-from domain.events import LiabilityChanged, LiabilityCounted, OddsSnapshotTaken
+from domain.events.liability import LiabilityChanged, LiabilityCounted
+from domain.events.odds import OddsSnapshotTaken
 from domain.streams import State
 from read_models.catalogue import READ_MODELS
 from read_models.projection import ACCOUNT_EVENTS, Batch, Change, Projection, columns, over

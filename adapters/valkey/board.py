@@ -13,7 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from domain.events import Quote
+from domain.events.odds import Quote
 
 TTL_SECONDS: Final = 3_600
 """A market whose prices have not changed for so long is forgotten; the read model still knows them."""

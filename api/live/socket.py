@@ -22,7 +22,7 @@ from application.live.hub import Hub
 from application.live.messages import Message, message
 from application.live.source import LiveUnavailable
 from application.live.topics import read_topics
-from domain.commands import PlaceBet
+from domain.commands.bet import PlaceBet
 from domain.refusals import Forbidden, InvalidInput, Refusal
 
 PATH: Final = "/v1/ws"

@@ -17,7 +17,8 @@ import numpy as np
 from msgspec import Struct
 
 from application.football.matches import PricedMatch
-from domain.events import MarketType, Quote, Result
+from domain.events.market import MarketType, Result
+from domain.events.odds import Quote
 from domain.money import MAX_AMOUNT_MINOR, has_at_most_places
 from domain.outcomes import back_odds
 from domain.prediction.checks import Bools, Floats, check_number

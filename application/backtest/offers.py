@@ -18,7 +18,8 @@ from application.football.matches import (
     consensus,
     sharp_line,
 )
-from domain.events import MarketType, Quote
+from domain.events.market import MarketType
+from domain.events.odds import Quote
 from domain.outcomes import Proposition
 from domain.prediction.checks import Floats, check_number
 from domain.prediction.goals_model import worth

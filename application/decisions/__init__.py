@@ -17,47 +17,51 @@ from application.decisions import (
     voids,
 )
 from application.decisions.context import Context
-from domain.commands import (
-    AbandonMarket,
-    ActivateModel,
+from domain.commands.account import (
+    ChangeAccountLimits,
+    CompleteWithdrawal,
+    Deposit,
+    GrantBonus,
+    OpenAccount,
+    RejectWithdrawal,
+    Withdraw,
+)
+from domain.commands.arbitrage import RecordArbitrages
+from domain.commands.bet import (
     ApproveRepricing,
     CashOutBet,
-    ChangeAccountLimits,
-    ChangeMarketLimits,
-    CloseMarket,
-    Command,
-    CompleteSettlement,
-    CompleteWithdrawal,
-    DeclareResult,
-    Deposit,
-    EvaluateModel,
-    GrantBonus,
-    MatchFeedName,
     OfferCashOut,
-    OpenAccount,
-    OpenMarket,
     PlaceBet,
     PlaceBets,
     ProposeRepricing,
-    RecordArbitrages,
-    RecordOdds,
-    RecordPredictions,
-    RecordValueSignals,
-    RegisterModel,
-    ReinstateRunner,
     RejectRepricing,
-    RejectWithdrawal,
+    VoidBet,
+)
+from domain.commands.command import Command
+from domain.commands.feed_name import MatchFeedName, SeeFeedName
+from domain.commands.market import (
+    AbandonMarket,
+    ChangeMarketLimits,
+    CloseMarket,
+    DeclareResult,
+    OpenMarket,
+    ReinstateRunner,
     ResumeMarket,
     RollBackResult,
-    ScorePredictions,
-    SeeFeedName,
-    SettleBets,
     SuspendMarket,
-    VoidBet,
     VoidMarket,
-    Withdraw,
     WithdrawRunner,
 )
+from domain.commands.model import (
+    ActivateModel,
+    EvaluateModel,
+    RecordPredictions,
+    RegisterModel,
+    ScorePredictions,
+)
+from domain.commands.odds import RecordOdds
+from domain.commands.settlement import CompleteSettlement, SettleBets
+from domain.commands.value import RecordValueSignals
 
 
 def decide(command: Command, ctx: Context) -> Answer:

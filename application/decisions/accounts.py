@@ -7,7 +7,7 @@ from application.answers import Answer
 from application.decisions.context import Context, as_account, start
 from domain import account as accounts
 from domain.account import Account
-from domain.commands import (
+from domain.commands.account import (
     AccountLimitsBody,
     ChangeAccountLimits,
     CompleteWithdrawal,
@@ -17,7 +17,8 @@ from domain.commands import (
     RejectWithdrawal,
     Withdraw,
 )
-from domain.events import AccountLimits, Event, WithdrawalRequested
+from domain.events.account import AccountLimits, WithdrawalRequested
+from domain.events.event import Event
 from domain.refusals import AccountNotFound, WithdrawalNotFound
 from domain.withdrawal import Withdrawal
 

@@ -10,8 +10,8 @@ from application.decisions import liabilities
 from application.decisions.context import Context, as_account, odds_id
 from domain import bet as bets
 from domain.account import Account
-from domain.commands import PlaceBet, PlaceBets
-from domain.events import BetPlaced, Leg
+from domain.commands.bet import PlaceBet, PlaceBets
+from domain.events.bet import BetPlaced, Leg
 from domain.ids import check_chosen
 from domain.legs import RACES
 from domain.market import Market

@@ -7,8 +7,8 @@ from application.decisions.context import Context, as_account
 from domain.account import Account
 from domain.bet import Bet
 from domain.cash_out import cash_out, check_offered, check_taken, offer_minor, stake_of
-from domain.commands import CashOutBet, OfferCashOut
-from domain.events import BetPartCashedOut, CashOut
+from domain.commands.bet import CashOutBet, OfferCashOut
+from domain.events.bet import BetPartCashedOut, CashOut
 from domain.market import Market
 from domain.refusals import AccountNotFound, BetNotFound, MarketNotFound
 

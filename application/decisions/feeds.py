@@ -5,8 +5,8 @@ from uuid import UUID
 from application import answers
 from application.answers import Answer
 from application.decisions.context import Context
-from domain.commands import MatchFeedName, SeeFeedName
-from domain.events import FeedNameMatched, FeedNameSeen, FixtureCandidate
+from domain.commands.feed_name import MatchFeedName, SeeFeedName
+from domain.events.feed_name import FeedNameMatched, FeedNameSeen, FixtureCandidate
 from domain.feed_name import FeedName, FeedNameEvent, check_seen, name_id_of
 from domain.refusals import FeedNameNotFound
 

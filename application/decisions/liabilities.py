@@ -10,7 +10,8 @@ from uuid import UUID
 from application.decisions.context import Context
 from domain import liability
 from domain.bet import Bet
-from domain.events import BetPlaced, Held, LiabilityChanged
+from domain.events.bet import BetPlaced
+from domain.events.liability import Held, LiabilityChanged
 from domain.liability import Liability
 from domain.market import Market
 from domain.refusals import BetNotFound, MarketNotFound

@@ -11,13 +11,12 @@ from application.decisions.context import Context, as_market, odds_id, start
 from application.decisions.liabilities import liability_id
 from domain import market as markets
 from domain import odds
-from domain.commands import (
+from domain.commands.market import (
     AbandonMarket,
     ChangeMarketLimits,
     CloseMarket,
     DeclareResult,
     OpenMarket,
-    RecordOdds,
     ReinstateRunner,
     ResumeMarket,
     RollBackResult,
@@ -26,16 +25,17 @@ from domain.commands import (
     VoidMarket,
     WithdrawRunner,
 )
-from domain.events import (
+from domain.commands.odds import RecordOdds
+from domain.events.market import (
     DeadHeat,
     Fixture,
-    Quote,
     ResultDeclared,
     Score,
     Selection,
     SelectionResult,
     Terms,
 )
+from domain.events.odds import Quote
 from domain.market import Market
 from domain.refusals import InvalidInput, MarketNotFound, MarketStateConflict
 

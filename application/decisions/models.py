@@ -5,7 +5,7 @@ from uuid import UUID
 from application import answers
 from application.answers import Answer
 from application.decisions.context import Context
-from domain.commands import (
+from domain.commands.model import (
     ActivateModel,
     EvaluateModel,
     RecordPredictions,

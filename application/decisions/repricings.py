@@ -10,8 +10,8 @@ from application.decisions.voids import adjust_settlement
 from domain import repricing
 from domain.account import Account
 from domain.bet import Bet
-from domain.commands import ApproveRepricing, ProposeRepricing, RejectRepricing
-from domain.events import RepricingProposed
+from domain.commands.bet import ApproveRepricing, ProposeRepricing, RejectRepricing
+from domain.events.bet import RepricingProposed
 from domain.market import Market
 from domain.refusals import AccountNotFound, BetNotFound, MarketNotFound
 

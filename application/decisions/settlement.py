@@ -9,8 +9,8 @@ from application.decisions import liabilities
 from application.decisions.context import Context, as_account, settlement_id
 from domain.account import Account
 from domain.bet import Bet, BetChange
-from domain.commands import CompleteSettlement, SettleBets
-from domain.events import CommissionCharged
+from domain.commands.settlement import CompleteSettlement, SettleBets
+from domain.events.account import CommissionCharged
 from domain.market import Market
 from domain.refusals import AccountNotFound, MarketNotFound, MarketStateConflict
 from domain.settling import Settling, profit_change

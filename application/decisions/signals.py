@@ -11,16 +11,11 @@ from uuid import UUID
 from application import answers
 from application.answers import Answer
 from application.decisions.context import Context
-from domain.commands import ArbitrageChange, RecordArbitrages, RecordValueSignals, ValueChange
-from domain.events import (
-    ArbitrageChanged,
-    ArbitrageClosed,
-    ArbitrageDetected,
-    Event,
-    ValueChanged,
-    ValueClosed,
-    ValueDetected,
-)
+from domain.commands.arbitrage import ArbitrageChange, RecordArbitrages
+from domain.commands.value import RecordValueSignals, ValueChange
+from domain.events.arbitrage import ArbitrageChanged, ArbitrageClosed, ArbitrageDetected
+from domain.events.event import Event
+from domain.events.value import ValueChanged, ValueClosed, ValueDetected
 from domain.opportunity import Arbitrage, ArbitrageEvent
 from domain.streams import State
 from domain.value_signal import Value, ValueEvent

@@ -8,33 +8,30 @@ from application.decisions.context import odds_id, settlement_id
 from application.decisions.feeds import stream_of_name
 from application.decisions.liabilities import liability_id
 from domain.bet import Bet
-from domain.commands import (
-    ActivateModel,
+from domain.commands.account import CompleteWithdrawal, OpenAccount, RejectWithdrawal, Withdraw
+from domain.commands.arbitrage import RecordArbitrages
+from domain.commands.bet import (
     ApproveRepricing,
-    ChangeMarketLimits,
-    Command,
-    CompleteSettlement,
-    CompleteWithdrawal,
-    EvaluateModel,
     OfferCashOut,
-    OpenAccount,
-    OpenMarket,
     PlaceBet,
     PlaceBets,
     ProposeRepricing,
-    RecordArbitrages,
-    RecordOdds,
-    RecordPredictions,
-    RecordValueSignals,
-    RegisterModel,
     RejectRepricing,
-    RejectWithdrawal,
-    ScorePredictions,
-    SeeFeedName,
-    SettleBets,
     VoidBet,
-    Withdraw,
 )
+from domain.commands.command import Command
+from domain.commands.feed_name import SeeFeedName
+from domain.commands.market import ChangeMarketLimits, OpenMarket
+from domain.commands.model import (
+    ActivateModel,
+    EvaluateModel,
+    RecordPredictions,
+    RegisterModel,
+    ScorePredictions,
+)
+from domain.commands.odds import RecordOdds
+from domain.commands.settlement import CompleteSettlement, SettleBets
+from domain.commands.value import RecordValueSignals
 from domain.forecast import prediction_id
 from domain.market import Market
 from domain.model import Model, model_id_of

@@ -6,8 +6,10 @@ from application.decisions import liabilities
 from application.decisions.context import Context, as_account, settlement_id
 from domain.account import Account
 from domain.bet import Bet, BetChange
-from domain.commands import VoidBet
-from domain.events import BetResettled, CommissionCharged, SettlementCompleted
+from domain.commands.bet import VoidBet
+from domain.events.account import CommissionCharged
+from domain.events.bet import BetResettled
+from domain.events.settlement import SettlementCompleted
 from domain.market import Market
 from domain.refusals import AccountNotFound, BetNotFound, MarketNotFound
 from domain.settling import Settling

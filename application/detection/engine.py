@@ -29,8 +29,9 @@ from application.detection.single import Found, best_of_all, best_two
 from application.detection.telling import Open, Teller
 from application.detection.thresholds import Thresholds
 from domain.board import Applied, Board, BoardQuote, MarketDescription
-from domain.commands import ArbitrageChange
-from domain.events import ArbitrageEnd, Opportunity, Period
+from domain.commands.arbitrage import ArbitrageChange
+from domain.events.arbitrage import ArbitrageEnd, Opportunity
+from domain.events.market import Period
 from domain.quotes import QuoteMessage
 from domain.refusals import LimitExceeded, Refusal
 

@@ -25,7 +25,8 @@ from application.detection.single import (
     two_bets,
 )
 from domain.board import SIDES, MarketDescription
-from domain.events import ArbitrageKind, MarketType
+from domain.events.arbitrage import ArbitrageKind
+from domain.events.market import MarketType
 from domain.outcomes import Grid, Proposition
 
 Floats = NDArray[np.float64]

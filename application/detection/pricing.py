@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from application.detection.thresholds import Thresholds
 from domain.arbitrage import Offer, Situation, price_arbitrage, price_middle
 from domain.board import BoardQuote
-from domain.events import MarketType, Opportunity
+from domain.events.arbitrage import Opportunity
+from domain.events.market import MarketType
 from domain.money import MINOR_DIGITS
 from domain.stakes import PricedBet, to_shares
 

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from domain.events import ArbitrageKind
+from domain.events.arbitrage import ArbitrageKind
 
 Floats = NDArray[np.float64]
 

@@ -11,8 +11,8 @@ from application.detection.pricing import FoundBet, price
 from application.detection.single import Found
 from application.detection.thresholds import Thresholds
 from domain.board import Board, BoardQuote
-from domain.commands import ArbitrageChange
-from domain.events import ArbitrageEnd, Opportunity
+from domain.commands.arbitrage import ArbitrageChange
+from domain.events.arbitrage import ArbitrageEnd, Opportunity
 from domain.ids import derived_id
 
 Bools = NDArray[np.bool_]

@@ -8,7 +8,8 @@ from uuid import UUID
 import numpy as np
 from msgspec import Struct
 
-from domain.events import Fixture, MarketType, Quote, Score
+from domain.events.market import Fixture, MarketType, Score
+from domain.events.odds import Quote
 from domain.prediction.checks import Floats
 from domain.prediction.devig import Method, without_margin
 from domain.prediction.goals_table import PlayedMatch

@@ -9,14 +9,9 @@ import numpy as np
 from msgspec import Struct
 
 from application.football.training import rounded
-from domain.events import (
-    Chance,
-    Estimate,
-    ExpectedGoals,
-    Fixture,
-    MarketChances,
-    PredictionMade,
-)
+from domain.events.market import Fixture
+from domain.events.model import Estimate
+from domain.events.prediction import Chance, ExpectedGoals, MarketChances, PredictionMade
 from domain.model import Model
 from domain.names import canonical
 from domain.outcomes import Proposition

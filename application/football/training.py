@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from application.football.evaluation import difference_of, outcomes_of, scores_of
 from application.football.forecaster import GoalsSettings, LeagueForecaster
-from domain.events import Estimate, ModelEvaluated, ModelTrained, TrainingData
+from domain.events.model import Estimate, ModelEvaluated, ModelTrained, TrainingData
 from domain.model import PLACES
 from domain.names import likeness
 from domain.prediction.checks import Floats

@@ -25,8 +25,9 @@ from application.prices.recording import Recording, until_one_ends
 from application.prices.snapshots import Snapshots
 from domain.actors import PRICE_HANDLER
 from domain.board import MarketDescription
-from domain.commands import RecordArbitrages
-from domain.events import OddsSnapshotTaken, ResultDeclared
+from domain.commands.arbitrage import RecordArbitrages
+from domain.events.market import ResultDeclared
+from domain.events.odds import OddsSnapshotTaken
 from domain.market import Market
 from domain.quotes import LEDGER_FEED, QuoteLine, QuoteMessage, decode_message
 from domain.refusals import InvalidInput, Refusal

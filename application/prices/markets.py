@@ -11,7 +11,7 @@ import msgspec
 from application.ledger import Ledger
 from application.live.source import Fact
 from domain.board import MarketDescription
-from domain.events import MarketClosed, MarketResumed, MarketSuspended, ResultDeclared
+from domain.events.market import MarketClosed, MarketResumed, MarketSuspended, ResultDeclared
 from domain.market import Market
 from domain.refusals import MarketNotFound
 

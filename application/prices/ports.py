@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from application.live.source import Fact
 from domain.board import BoardQuote
-from domain.commands import ArbitrageChange
-from domain.events import Opportunity, Side
+from domain.commands.arbitrage import ArbitrageChange
+from domain.events.arbitrage import Opportunity
+from domain.events.bet import Side
 from domain.quotes import QuoteMessage
 
 

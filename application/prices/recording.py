@@ -11,7 +11,7 @@ from application.ledger import Ledger
 from application.meters import Tally
 from application.order import Receipt
 from domain.actors import Actor
-from domain.commands import Command
+from domain.commands.command import Command
 
 SENT_MAX: Final = 8
 """How many orders to record may be under way; what is found meanwhile goes into one more."""

@@ -6,15 +6,15 @@ from uuid import UUID
 from msgspec import UNSET, Struct, UnsetType
 
 from application.answers import to_json
-from domain.commands import ArbitrageChange
-from domain.events import (
+from domain.commands.arbitrage import ArbitrageChange
+from domain.events.arbitrage import (
     ArbitrageChanged,
     ArbitrageClosed,
     ArbitrageDetected,
     ArbitrageEnd,
     Opportunity,
-    Recorded,
 )
+from domain.events.event import Recorded
 
 Became = Literal["open", "closed"]
 

@@ -10,8 +10,9 @@ from msgspec import Struct
 from application.ledger import Ledger
 from application.prices.ports import KeptPrice
 from domain.actors import PRICE_HANDLER
-from domain.commands import MAX_QUOTES, QuoteBody, RecordOdds
-from domain.events import Quote, Side
+from domain.commands.odds import MAX_QUOTES, QuoteBody, RecordOdds
+from domain.events.bet import Side
+from domain.events.odds import Quote
 from domain.quotes import QuoteLine, QuoteMessage
 from domain.refusals import Refusal
 

@@ -20,8 +20,8 @@ from application.detection.thresholds import Thresholds
 from application.value.telling import Teller
 from application.value.triggers import Triggers
 from domain.board import Applied, Board, BoardQuote, Lines, MarketDescription, to_microseconds
-from domain.commands import ValueChange
-from domain.events import ValueEnd, ValueSignal
+from domain.commands.value import ValueChange
+from domain.events.value import ValueEnd, ValueSignal
 from domain.quotes import QuoteMessage
 from domain.refusals import Refusal
 from domain.value import (

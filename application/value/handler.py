@@ -28,8 +28,9 @@ from application.value.models import Models
 from application.value.ports import KeptPrices, KnownValues, ValueOutlet, ValueStart
 from domain.actors import VALUE_HANDLER
 from domain.board import Lines, MarketDescription
-from domain.commands import RecordValueSignals
-from domain.events import ModelActivated, ResultDeclared
+from domain.commands.value import RecordValueSignals
+from domain.events.market import ResultDeclared
+from domain.events.model import ModelActivated
 from domain.market import Market
 from domain.quotes import decode_message
 from domain.refusals import Refusal

@@ -11,7 +11,7 @@ from msgspec import Struct
 from application.artefacts import Artefacts
 from application.football.predicting import known_side
 from domain.board import MarketDescription
-from domain.events import ModelKind
+from domain.events.model import ModelKind
 from domain.market import Market
 from domain.prediction.goals_artefact import goals_from_bytes
 from domain.prediction.goals_model import GoalsModel

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from application.prices.ports import KeptPrice
 from application.value.models import ActiveModel
-from domain.commands import ValueChange
-from domain.events import ValueSignal
+from domain.commands.value import ValueChange
+from domain.events.value import ValueSignal
 
 
 class ValueOutlet(Protocol):

@@ -6,15 +6,9 @@ from uuid import UUID
 from msgspec import UNSET, Struct, UnsetType
 
 from application.answers import to_json
-from domain.commands import ValueChange
-from domain.events import (
-    Recorded,
-    ValueChanged,
-    ValueClosed,
-    ValueDetected,
-    ValueEnd,
-    ValueSignal,
-)
+from domain.commands.value import ValueChange
+from domain.events.event import Recorded
+from domain.events.value import ValueChanged, ValueClosed, ValueDetected, ValueEnd, ValueSignal
 
 
 class ValueMessage(Struct, frozen=True, omit_defaults=True):

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from application.detection.thresholds import Thresholds
 from domain.board import BoardQuote
-from domain.events import Side, ValueSignal
+from domain.events.bet import Side
+from domain.events.value import ValueSignal
 from domain.value import PricedMarket, ValueRules, size
 from domain.value_signal import signal_id
 

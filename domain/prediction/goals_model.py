@@ -7,7 +7,7 @@ from typing import Final, Self
 import numpy as np
 from msgspec import Struct
 
-from domain.events import Result
+from domain.events.market import Result
 from domain.outcomes import Proposition, payoff_by_score
 from domain.prediction.checks import Floats, Ints, check_number
 from domain.prediction.goals_density import HOME, LEVEL, RHO, SHARED

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from domain.events import MarketType, Score
+from domain.events.market import MarketType, Score
 from fairbook.demo.rules import Ended, Wager
 
 GOALS_LINE = Decimal("2.5")

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from adapters.football_data import Match
-from domain.commands import (
+from domain.commands.market import (
     DeclareResult,
     FixtureBody,
     OpenMarket,
@@ -21,7 +21,8 @@ from domain.commands import (
     TermsBody,
     WithdrawRunner,
 )
-from domain.events import BetKind, Leg, MarketType, Score, StartingPrice
+from domain.events.bet import BetKind, Leg
+from domain.events.market import MarketType, Score, StartingPrice
 from fairbook.demo.rules import SCORES_UP_TO, VOID, Facts, Wager, by_finish, by_score, deduction
 
 CUP_MATCHES: Final = 8

@@ -9,15 +9,10 @@ from uuid import UUID, uuid5
 from msgspec import Struct
 
 from adapters.football_data import Match
-from domain.commands import (
-    CloseMarket,
-    Command,
-    DeclareResult,
-    Deposit,
-    GrantBonus,
-    OpenAccount,
-    PlaceBet,
-)
+from domain.commands.account import Deposit, GrantBonus, OpenAccount
+from domain.commands.bet import PlaceBet
+from domain.commands.command import Command
+from domain.commands.market import CloseMarket, DeclareResult
 from fairbook.client import LedgerClient, ServiceError, in_flight
 from fairbook.demo.book import Book
 from fairbook.demo.gala import Gala, Offer, late_wagers, prepare, wagers

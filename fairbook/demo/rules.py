@@ -12,7 +12,8 @@ from uuid import UUID
 
 from msgspec import Struct, field
 
-from domain.events import BetKind, Leg, MarketType, Score, Side
+from domain.events.bet import BetKind, Leg, Side
+from domain.events.market import MarketType, Score
 
 ZERO, HALF, ONE = Fraction(0), Fraction(1, 2), Fraction(1)
 

@@ -11,21 +11,18 @@ from uuid import UUID, uuid5
 from msgspec import Struct, field
 
 from adapters.football_data import Match
-from domain.commands import (
-    CloseMarket,
-    Command,
+from domain.commands.account import (
     CompleteWithdrawal,
-    DeclareResult,
     Deposit,
     OpenAccount,
-    PlaceBet,
-    PlaceBets,
-    RecordOdds,
     RejectWithdrawal,
-    ScoreBody,
     Withdraw,
 )
-from domain.events import Leg
+from domain.commands.bet import PlaceBet, PlaceBets
+from domain.commands.command import Command
+from domain.commands.market import CloseMarket, DeclareResult, ScoreBody
+from domain.commands.odds import RecordOdds
+from domain.events.bet import Leg
 from fairbook.client import LedgerClient, Receipt, Refused, ServiceError, in_flight
 from fairbook.demo.answers import BatchAnswer, Funds
 from fairbook.demo.book import Bet, Book, winner

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from adapters.football_data import Match, PricedMarket, fixture_id, market_id
 from adapters.football_data_columns import LINES
-from domain.events import Fixture, MarketType, Quote, Score
+from domain.events.market import Fixture, MarketType, Score
+from domain.events.odds import Quote
 
 SEASON_STARTS_AT = datetime(2024, 8, 17, 14, 0, tzinfo=UTC)
 ROUND = timedelta(days=7)

@@ -19,7 +19,8 @@ from adapters.football_data import (
     parse_season,
     read_season,
 )
-from domain.events import Fixture, Quote, Score
+from domain.events.market import Fixture, Score
+from domain.events.odds import Quote
 
 HEADER = "Div,Date,Time,HomeTeam,AwayTeam,FTHG,FTAG,FTR,B365H,B365D,B365A,B365>2.5,B365<2.5,PSCH\n"
 ROW = "E0,11/08/2023,20:00,Burnley,Man City,0,3,A,8,5.5,1.33,1.67,2.2,9.62\n"

@@ -19,7 +19,8 @@ from domain.closed_forms import (
     lay_stake,
     n_way_cost,
 )
-from domain.events import MarketType, Side
+from domain.events.bet import Side
+from domain.events.market import MarketType
 from domain.freshness import MaxAges
 from domain.outcomes import Grid, Proposition, back_odds, lay_odds
 from domain.stakes import PricedBet, to_shares, unrounded_margin

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from api.board import odds_board
-from domain.events import Quote, Side
+from domain.events.bet import Side
+from domain.events.odds import Quote
 from domain.freshness import MaxAges
 from read_models.prices import PriceRow
 from tests.builders import NOW

@@ -8,13 +8,8 @@ from uuid import UUID
 import pytest
 
 from domain.actors import MODELLER, VALUE_HANDLER
-from domain.commands import (
-    PredictedMarket,
-    RecordPredictions,
-    RecordValueSignals,
-    ScorePredictions,
-    ValueChange,
-)
+from domain.commands.model import PredictedMarket, RecordPredictions, ScorePredictions
+from domain.commands.value import RecordValueSignals, ValueChange
 from domain.model import model_id_of
 from domain.value_signal import signal_id
 from tests.api.goldens import Golden

@@ -11,8 +11,8 @@ import pytest
 from adapters.embedded import EmbeddedServers
 from adapters.valkey.board import ValkeyBoard
 from domain.actors import PRICE_HANDLER
-from domain.commands import ArbitrageChange, RecordArbitrages
-from domain.events import Quote
+from domain.commands.arbitrage import ArbitrageChange, RecordArbitrages
+from domain.events.odds import Quote
 from domain.ids import derived_id
 from tests.api.goldens import Golden
 from tests.application.desk import a_desk

@@ -19,15 +19,11 @@ from application.ledger import Ledger
 from domain.account import Account
 from domain.actors import Actor
 from domain.bet import Bet
-from domain.commands import (
-    Command,
-    DeclareResult,
-    Deposit,
-    OpenAccount,
-    ScoreBody,
-    Withdraw,
-)
-from domain.events import CommissionCharged, Event, Recorded, StakeReopened, StakeResettled
+from domain.commands.account import Deposit, OpenAccount, Withdraw
+from domain.commands.command import Command
+from domain.commands.market import DeclareResult, ScoreBody
+from domain.events.account import CommissionCharged, StakeReopened, StakeResettled
+from domain.events.event import Event, Recorded
 from domain.journal import postings
 from domain.streams import State, evolve
 from tests.builders import ALICE, OPERATOR, open_market, place_bet

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from uuid import UUID
 
-from domain.commands import PlaceBet
+from domain.commands.bet import PlaceBet
 
 SIDES = ("home", "draw", "away")
 OK = "ok"

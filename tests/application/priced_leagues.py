@@ -7,7 +7,8 @@ import numpy as np
 from msgspec.structs import replace
 
 from application.football.matches import MarketPrices, PricedMatch, season_of
-from domain.events import Fixture, Quote
+from domain.events.market import Fixture
+from domain.events.odds import Quote
 from domain.outcomes import Proposition
 from domain.prediction.goals_model import result_chances, worth
 from domain.prediction.goals_table import PlayedMatch

@@ -10,7 +10,7 @@ import sys
 from random import Random
 from uuid import UUID
 
-from domain.commands import CloseMarket
+from domain.commands.market import CloseMarket
 from domain.refusals import InsufficientFunds, MarketNotOpen, MarketStateConflict
 from tests.application.desk import Desk, a_desk
 from tests.builders import OPERATOR

@@ -6,8 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from domain.actors import PRICE_HANDLER
-from domain.commands import ArbitrageChange, RecordArbitrages
-from domain.events import ArbitrageChanged, ArbitrageClosed, ArbitrageDetected, ArbitrageEnd
+from domain.commands.arbitrage import ArbitrageChange, RecordArbitrages
+from domain.events.arbitrage import (
+    ArbitrageChanged,
+    ArbitrageClosed,
+    ArbitrageDetected,
+    ArbitrageEnd,
+)
 from domain.ids import derived_id
 from tests.application.desk import Desk, a_desk, read_log
 from tests.builders import opportunity

@@ -14,7 +14,7 @@ from hypothesis.stateful import (
 )
 
 from application.book import Book, Lookup
-from domain.events import Event
+from domain.events.event import Event
 from domain.streams import State, evolve
 from tests.builders import account_opened, an_id, deposited
 

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from domain.commands import CashOutBet
-from domain.events import BetPartCashedOut, BetSettled, PriceSeen
+from domain.commands.bet import CashOutBet
+from domain.events.bet import BetPartCashedOut, BetSettled, PriceSeen
 from domain.refusals import BetNotFound, BetStateConflict, PriceChanged
 from tests.application.desk import Desk, a_desk, a_key, read_log
 from tests.builders import ADMIN, BOB, NOW

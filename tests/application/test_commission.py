@@ -7,15 +7,11 @@ import pytest
 from msgspec.structs import replace
 
 from domain.actors import SETTLER
-from domain.commands import (
-    CompleteSettlement,
-    OpenAccount,
-    PlaceBet,
-    RollBackResult,
-    SettleBets,
-    VoidBet,
-)
-from domain.events import CommissionCharged
+from domain.commands.account import OpenAccount
+from domain.commands.bet import PlaceBet, VoidBet
+from domain.commands.market import RollBackResult
+from domain.commands.settlement import CompleteSettlement, SettleBets
+from domain.events.account import CommissionCharged
 from tests.application.desk import Desk, a_desk, read_log
 from tests.builders import OPERATOR, leg, open_market
 

@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from domain.commands import CandidateBody, CertainMatchBody, MatchFeedName, SeeFeedName
-from domain.events import FeedNameMatched, FeedNameSeen
+from domain.commands.feed_name import CandidateBody, CertainMatchBody, MatchFeedName, SeeFeedName
+from domain.events.feed_name import FeedNameMatched, FeedNameSeen
 from domain.refusals import FeedNameNotFound, InvalidInput
 from tests.application.desk import Answer, Desk, a_desk, read_log
 from tests.builders import FIXTURE, OPERATOR, an_id

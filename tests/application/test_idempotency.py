@@ -8,18 +8,12 @@ import pytest
 from application.ledger import Ledger
 from application.order import Receipt
 from domain.actors import Actor
-from domain.commands import (
-    CloseMarket,
-    Command,
-    CompleteWithdrawal,
-    Deposit,
-    OpenAccount,
-    PlaceBet,
-    PlaceBets,
-    SuspendMarket,
-    Withdraw,
-)
-from domain.events import FundsDeposited, Leg
+from domain.commands.account import CompleteWithdrawal, Deposit, OpenAccount, Withdraw
+from domain.commands.bet import PlaceBet, PlaceBets
+from domain.commands.command import Command
+from domain.commands.market import CloseMarket, SuspendMarket
+from domain.events.account import FundsDeposited
+from domain.events.bet import Leg
 from domain.odds import odds_id
 from domain.refusals import (
     AccountNotFound,

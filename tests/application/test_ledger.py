@@ -16,21 +16,14 @@ from application import writer
 from application.order import Receipt
 from application.writer import Overloaded, Unavailable
 from domain.actors import SETTLER
-from domain.commands import (
-    CloseMarket,
-    Command,
-    CompleteSettlement,
-    Deposit,
-    OpenAccount,
-    PlaceBets,
-    QuoteBody,
-    RecordOdds,
-    RejectWithdrawal,
-    SettleBets,
-    SuspendMarket,
-    Withdraw,
-)
-from domain.events import BetPlaced, BetSettled, FundsDeposited
+from domain.commands.account import Deposit, OpenAccount, RejectWithdrawal, Withdraw
+from domain.commands.bet import PlaceBets
+from domain.commands.command import Command
+from domain.commands.market import CloseMarket, SuspendMarket
+from domain.commands.odds import QuoteBody, RecordOdds
+from domain.commands.settlement import CompleteSettlement, SettleBets
+from domain.events.account import FundsDeposited
+from domain.events.bet import BetPlaced, BetSettled
 from domain.odds import HOUSE, HousePrices, odds_id
 from domain.refusals import InsufficientFunds, MarketNotOpen, PriceChanged, Refusal
 from domain.settling import Settling, settlement_id

@@ -27,31 +27,30 @@ from application.ledger import Ledger
 from domain.account import Account
 from domain.actors import SETTLER, Actor
 from domain.bet import Bet
-from domain.commands import (
-    CashOutBet,
-    CloseMarket,
-    Command,
+from domain.commands.account import (
     CompleteWithdrawal,
-    DeclareResult,
     Deposit,
     GrantBonus,
     OpenAccount,
-    PlaceBet,
-    PlaceBets,
-    ReinstateRunner,
     RejectWithdrawal,
+    Withdraw,
+)
+from domain.commands.bet import CashOutBet, PlaceBet, PlaceBets, VoidBet
+from domain.commands.command import Command
+from domain.commands.market import (
+    CloseMarket,
+    DeclareResult,
+    ReinstateRunner,
     ResumeMarket,
     RollBackResult,
     ScoreBody,
     SelectionResultBody,
-    SettleBets,
     SuspendMarket,
-    VoidBet,
     VoidMarket,
-    Withdraw,
     WithdrawRunner,
 )
-from domain.events import PriceSeen
+from domain.commands.settlement import SettleBets
+from domain.events.bet import PriceSeen
 from domain.market import Market
 from domain.refusals import Refusal
 from domain.streams import State, evolve

@@ -9,23 +9,23 @@ import pytest
 
 from application.decisions.liabilities import liability_id
 from domain.actors import SETTLER
-from domain.commands import (
+from domain.commands.bet import PlaceBet, PlaceBets
+from domain.commands.market import (
     BetsSeen,
     ChangeMarketLimits,
     DeclareResult,
     FixtureBody,
     LimitsBody,
     OpenMarket,
-    PlaceBet,
-    PlaceBets,
     ResumeMarket,
     RollBackResult,
     SelectionBody,
     SelectionResultBody,
-    SettleBets,
     SuspendMarket,
 )
-from domain.events import Held, Leg, LiabilityChanged, LiabilityCounted
+from domain.commands.settlement import SettleBets
+from domain.events.bet import Leg
+from domain.events.liability import Held, LiabilityChanged, LiabilityCounted
 from domain.liability import EMPTY, NOTHING, Liability, liability_minor
 from domain.market import Market
 from domain.money import MAX_FUNDS_MINOR

@@ -23,38 +23,44 @@ from application.ids import new_id
 from domain.account import Account
 from domain.actors import SETTLER, Actor
 from domain.bet import Bet
-from domain.commands import (
+from domain.commands.account import (
     AccountLimitsBody,
-    ApproveRepricing,
-    BetsSeen,
-    CashOutBet,
     ChangeAccountLimits,
-    ChangeMarketLimits,
-    Command,
     CompleteWithdrawal,
-    DeclareResult,
     Deposit,
-    FixtureBody,
     GrantBonus,
-    LimitsBody,
     OpenAccount,
-    OpenMarket,
+    RejectWithdrawal,
+    Withdraw,
+)
+from domain.commands.bet import (
+    ApproveRepricing,
+    CashOutBet,
     PlaceBet,
     PlaceBets,
     ProposeRepricing,
-    RejectWithdrawal,
+    VoidBet,
+)
+from domain.commands.command import Command
+from domain.commands.market import (
+    BetsSeen,
+    ChangeMarketLimits,
+    DeclareResult,
+    FixtureBody,
+    LimitsBody,
+    OpenMarket,
     ResumeMarket,
     RollBackResult,
     SelectionBody,
     SelectionResultBody,
-    SettleBets,
     SuspendMarket,
     TermsBody,
-    VoidBet,
-    Withdraw,
     WithdrawRunner,
 )
-from domain.events import Event, Leg, LiabilityCounted, PriceSeen
+from domain.commands.settlement import SettleBets
+from domain.events.bet import Leg, PriceSeen
+from domain.events.event import Event
+from domain.events.liability import LiabilityCounted
 from domain.liability import Liability, added_up, held_by, liability_minor
 from domain.market import Market
 from domain.refusals import Refusal

@@ -7,8 +7,8 @@ import pytest
 
 from adapters.postgres.recorder import LedgerRecorder
 from application.log import Batch, LogUnavailable
-from domain.commands import Deposit
-from domain.events import FundsDeposited
+from domain.commands.account import Deposit
+from domain.events.account import FundsDeposited
 from domain.refusals import InsufficientFunds
 from tests.application.desk import Desk, a_desk, read_log
 from tests.builders import ALICE

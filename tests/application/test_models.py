@@ -7,20 +7,15 @@ from uuid import UUID
 import pytest
 
 from domain.actors import MODELLER
-from domain.commands import (
+from domain.commands.market import RollBackResult
+from domain.commands.model import (
     ActivateModel,
     PredictedMarket,
     RecordPredictions,
-    RollBackResult,
     ScorePredictions,
 )
-from domain.events import (
-    ModelActivated,
-    ModelEvaluated,
-    ModelTrained,
-    PredictionMade,
-    PredictionScored,
-)
+from domain.events.model import ModelActivated, ModelEvaluated, ModelTrained
+from domain.events.prediction import PredictionMade, PredictionScored
 from domain.model import model_id_of, slot_id
 from domain.refusals import (
     InvalidInput,

@@ -10,7 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from domain.events import BetPlaced, MarketClosed
+from domain.events.bet import BetPlaced
+from domain.events.market import MarketClosed
 from tests.application.desk import a_desk, read_log
 
 pytestmark = pytest.mark.anyio

@@ -8,17 +8,12 @@ import pytest
 from application.decisions.context import settlement_id
 from application.decisions.liabilities import liability_id
 from domain.actors import SETTLER
-from domain.commands import (
-    ApproveRepricing,
-    CashOutBet,
-    CompleteSettlement,
-    LimitsBody,
-    OpenAccount,
-    ProposeRepricing,
-    RollBackResult,
-    SettleBets,
-)
-from domain.events import BetReopened, BetResettled, CommissionCharged, PriceSeen
+from domain.commands.account import OpenAccount
+from domain.commands.bet import ApproveRepricing, CashOutBet, ProposeRepricing
+from domain.commands.market import LimitsBody, RollBackResult
+from domain.commands.settlement import CompleteSettlement, SettleBets
+from domain.events.account import CommissionCharged
+from domain.events.bet import BetReopened, BetResettled, PriceSeen
 from domain.liability import Liability, Sums
 from domain.settling import Settling
 from tests.application.desk import Desk, Log, a_desk, read_log

@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from domain.actors import VALUE_HANDLER
-from domain.commands import RecordValueSignals, ValueChange
-from domain.events import ValueChanged, ValueClosed, ValueDetected
+from domain.commands.value import RecordValueSignals, ValueChange
+from domain.events.value import ValueChanged, ValueClosed, ValueDetected
 from domain.value_signal import signal_id
 from tests.application.desk import Desk, a_desk, read_log
 from tests.builders import MARKET

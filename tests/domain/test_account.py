@@ -7,10 +7,9 @@ import pytest
 
 from domain.account import Account, open_account
 from domain.actors import Actor
-from domain.events import (
+from domain.events.account import (
     AccountOpened,
     BonusGranted,
-    Event,
     FundsDeposited,
     FundsPaidOut,
     FundsReleased,
@@ -20,6 +19,7 @@ from domain.events import (
     StakeResettled,
     StakeSettled,
 )
+from domain.events.event import Event
 from domain.money import MAX_FUNDS_MINOR
 from domain.refusals import (
     AccountNotFound,

@@ -19,7 +19,9 @@ from domain.arbitrage import (
     price_middle,
     to_margin,
 )
-from domain.events import MarketType, Opportunity, Side
+from domain.events.arbitrage import Opportunity
+from domain.events.bet import Side
+from domain.events.market import MarketType
 from domain.freshness import MaxAges
 from domain.outcomes import Grid, Proposition
 from domain.stakes import PricedBet, make_book

@@ -6,19 +6,15 @@ from uuid import UUID
 import pytest
 
 from domain.bet import Bet, BetChange, place_single
-from domain.events import (
-    BetReopened,
-    BetResettled,
-    BetSettled,
+from domain.events.account import StakeReopened, StakeResettled, StakeSettled
+from domain.events.bet import BetReopened, BetResettled, BetSettled
+from domain.events.event import Event
+from domain.events.market import (
     DeadHeat,
-    Event,
     MarketLimits,
     MarketSuspended,
     ResultDeclared,
     SelectionResult,
-    StakeReopened,
-    StakeResettled,
-    StakeSettled,
 )
 from domain.market import Market
 from domain.refusals import (

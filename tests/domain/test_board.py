@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.board import Board, BoardQuote, MarketDescription, to_microseconds
-from domain.events import Side
+from domain.events.bet import Side
 from domain.freshness import MaxAges
 from domain.quotes import QuoteLine, QuoteMessage
 from domain.refusals import InvalidInput, MarketNotFound, SelectionNotInMarket

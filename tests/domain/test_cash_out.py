@@ -11,20 +11,17 @@ from msgspec.structs import replace
 
 from domain.bet import Bet
 from domain.cash_out import offer_minor
-from domain.events import (
-    BetPlaced,
-    CashOut,
-    Event,
-    Leg,
+from domain.events.account import StakeSettled
+from domain.events.bet import BetPlaced, CashOut, Leg, PriceSeen
+from domain.events.event import Event
+from domain.events.market import (
     MarketLimits,
     MarketSuspended,
     MarketType,
-    PriceSeen,
     ResultDeclared,
     RunnerWithdrawn,
     Selection,
     SelectionResult,
-    StakeSettled,
     Terms,
 )
 from domain.market import Market

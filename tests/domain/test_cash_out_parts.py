@@ -9,19 +9,16 @@ from hypothesis import strategies as st
 from domain.account import Account
 from domain.bet import Bet
 from domain.cash_out import cash_out, check_taken, offer_minor, stake_of
-from domain.events import (
+from domain.events.bet import (
     BetPartCashedOut,
     BetPartsVoided,
     BetReopened,
     BetSettled,
     CashOut,
-    Event,
-    MarketLimits,
     PriceSeen,
-    Result,
-    ResultDeclared,
-    SelectionResult,
 )
+from domain.events.event import Event
+from domain.events.market import MarketLimits, Result, ResultDeclared, SelectionResult
 from domain.journal import postings
 from domain.market import Market
 from domain.money import single_return_minor

@@ -3,16 +3,11 @@
 import msgspec
 import pytest
 
-from domain.commands import (
-    Command,
-    DeclareResult,
-    Deposit,
-    OpenAccount,
-    OpenMarket,
-    PlaceBet,
-    PlaceBets,
-    RecordOdds,
-)
+from domain.commands.account import Deposit, OpenAccount
+from domain.commands.bet import PlaceBet, PlaceBets
+from domain.commands.command import Command
+from domain.commands.market import DeclareResult, OpenMarket
+from domain.commands.odds import RecordOdds
 
 ID = "018e0000-0000-7000-8000-000000000001"
 LEG = f'{{"market_id":"{ID}","selection_id":"home","odds":2.05}}'

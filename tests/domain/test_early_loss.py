@@ -10,17 +10,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from domain.bet import Bet
-from domain.events import (
-    BetKind,
-    BetPlaced,
-    BetReopened,
-    BetResettled,
-    BetSettled,
-    Leg,
-    MarketType,
-    Result,
-    SelectionResult,
-)
+from domain.events.bet import BetKind, BetPlaced, BetReopened, BetResettled, BetSettled, Leg
+from domain.events.market import MarketType, Result, SelectionResult
 from domain.market import Market
 from tests import builders
 from tests.builders import BET, an_id, bet_placed, given_market, market_opened

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.events import Result, Score, SelectionResult, Side
+from domain.events.bet import Side
+from domain.events.market import Result, Score, SelectionResult
 from domain.exposure import (
     OpenBets,
     book_of,

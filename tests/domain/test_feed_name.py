@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from domain.events import FeedNameMatched, FeedNameSeen, FixtureCandidate
+from domain.events.feed_name import FeedNameMatched, FeedNameSeen, FixtureCandidate
 from domain.feed_name import FeedName, FeedNameEvent, check_seen, name_id_of
 from domain.refusals import InvalidInput
 from tests.builders import an_id

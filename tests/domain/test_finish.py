@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.events import DeadHeat, MarketType, SelectionResult, Terms
+from domain.events.market import DeadHeat, MarketType, SelectionResult, Terms
 from domain.finish import results_from_finish
 from domain.refusals import InvalidInput, Refusal, ResultNotDerivable
 

@@ -6,17 +6,9 @@ from decimal import Decimal
 import pytest
 from msgspec.structs import replace
 
-from domain.events import (
-    Chance,
-    Event,
-    MarketAbandoned,
-    MarketChances,
-    PredictionMade,
-    PredictionScored,
-    ResultDeclared,
-    ResultRolledBack,
-    Selection,
-)
+from domain.events.event import Event
+from domain.events.market import MarketAbandoned, ResultDeclared, ResultRolledBack, Selection
+from domain.events.prediction import Chance, MarketChances, PredictionMade, PredictionScored
 from domain.forecast import Forecast, check_prediction, prediction_id
 from domain.market import Market
 from domain.model import Model, model_id_of

@@ -19,28 +19,27 @@ from adapters.postgres.snapshots import decode_snapshot, encode_snapshot, shape_
 from domain.account import Account, open_account
 from domain.bet import Bet, BetChange, place_single
 from domain.cash_out import cash_out, offer_minor, stake_of
-from domain.events import (
-    BetPartCashedOut,
-    BetReopened,
-    BetRepriced,
-    BetResettled,
-    BetSettled,
-    CashOut,
-    Event,
-    Leg,
-    PriceSeen,
-    Quote,
-    Result,
-    ResultDeclared,
-    ResultRolledBack,
-    SelectionResult,
-    SettlementProgressed,
+from domain.events.account import (
     StakeReopened,
     StakeRepriced,
     StakeResettled,
     StakeSettled,
     WithdrawalRequested,
 )
+from domain.events.bet import (
+    BetPartCashedOut,
+    BetReopened,
+    BetRepriced,
+    BetResettled,
+    BetSettled,
+    CashOut,
+    Leg,
+    PriceSeen,
+)
+from domain.events.event import Event
+from domain.events.market import Result, ResultDeclared, ResultRolledBack, SelectionResult
+from domain.events.odds import Quote
+from domain.events.settlement import SettlementProgressed
 from domain.journal import postings
 from domain.market import Market
 from domain.money import MAX_AMOUNT_MINOR, MAX_FUNDS_MINOR

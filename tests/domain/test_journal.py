@@ -2,19 +2,19 @@
 
 import pytest
 
-from domain.events import (
-    ALL_EVENTS,
+from domain.events import ALL_EVENTS
+from domain.events.account import (
     CommissionCharged,
-    Event,
     FundsPaidOut,
     FundsReleased,
     FundsReserved,
-    MarketClosed,
     StakeReopened,
     StakeReserved,
     StakeResettled,
     StakeSettled,
 )
+from domain.events.event import Event
+from domain.events.market import MarketClosed
 from domain.journal import Posting, postings
 from tests.builders import BET, MARKET, TRANSFER, account_opened, bet_placed, deposited
 from tests.domain.write_golden import EXAMPLES

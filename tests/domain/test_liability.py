@@ -12,15 +12,11 @@ from hypothesis import given as hypothesis_given
 from hypothesis import strategies as st
 
 from domain.bet import Bet
-from domain.events import (
-    BetKind,
-    BetPlaced,
+from domain.events.bet import BetKind, BetPlaced, Leg, Side
+from domain.events.event import Event
+from domain.events.liability import Held, LiabilityChanged, LiabilityCounted
+from domain.events.market import (
     DeadHeat,
-    Event,
-    Held,
-    Leg,
-    LiabilityChanged,
-    LiabilityCounted,
     MarketLimits,
     MarketOpened,
     MarketType,
@@ -28,7 +24,6 @@ from domain.events import (
     RunnerWithdrawn,
     Selection,
     SelectionResult,
-    Side,
     Terms,
 )
 from domain.exposure import OpenBets, book_of

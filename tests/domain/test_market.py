@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from domain.events import (
+from domain.events.event import Event
+from domain.events.market import (
     DeadHeat,
-    Event,
     MarketClosed,
     MarketLimits,
     MarketLimitsChanged,

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from domain.events import Fixture, MarketType
+from domain.events.market import Fixture, MarketType
 from domain.fixtures import Fixtures, key_of
 from domain.matching import (
     CANDIDATES_MAX,

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from msgspec.structs import replace
 
-from domain.events import Estimate, ModelActivated, ModelEvaluated, ModelTrained
+from domain.events.model import Estimate, ModelActivated, ModelEvaluated, ModelTrained
 from domain.model import Model, Slot, activate, check_trained, model_id_of, slot_id
 from domain.refusals import InvalidInput, ModelWorse
 from tests.builders import NOW, an_id, given

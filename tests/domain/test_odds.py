@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from domain.events import OddsSnapshotTaken, Quote, Side
+from domain.events.bet import Side
+from domain.events.odds import OddsSnapshotTaken, Quote
 from domain.odds import CLOCK_SKEW, HOUSE, HousePrices, take_snapshot
 from domain.refusals import InvalidInput, PriceChanged, Refusal, SelectionNotInMarket
 from tests.builders import MARKET, NOW, given_market

@@ -4,11 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from domain.events import (
-    ArbitrageChanged,
-    ArbitrageClosed,
-    ArbitrageDetected,
-)
+from domain.events.arbitrage import ArbitrageChanged, ArbitrageClosed, ArbitrageDetected
 from domain.opportunity import Arbitrage, ArbitrageEvent
 from tests.builders import an_id, given, opportunity
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.events import MarketType, Result, Score, SelectionResult
+from domain.events.market import MarketType, Result, Score, SelectionResult
 from domain.outcomes import SELECTIONS, Grid, Payoff, Proposition, back_odds, lay_odds
 from domain.refusals import InvalidInput, LimitExceeded, NotOffered, Refusal, SelectionNotInMarket
 from domain.scores import results_from_score

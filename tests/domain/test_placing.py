@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from domain.bet import Bet
-from domain.events import (
-    BetKind,
-    BetPlaced,
-    BetSettled,
+from domain.events.account import StakeResettled, StakeSettled
+from domain.events.bet import BetKind, BetPlaced, BetSettled, Leg
+from domain.events.market import (
     DeadHeat,
-    Leg,
     MarketLimits,
     MarketType,
     Pricing,
@@ -26,8 +24,6 @@ from domain.events import (
     Score,
     Selection,
     SelectionResult,
-    StakeResettled,
-    StakeSettled,
     StartingPrice,
     Terms,
 )

@@ -10,16 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from domain.bet import Bet
-from domain.events import (
-    BetPlaced,
-    DeadHeat,
-    Leg,
-    MarketType,
-    Score,
-    Selection,
-    SelectionResult,
-    Terms,
-)
+from domain.events.bet import BetPlaced, Leg
+from domain.events.market import DeadHeat, MarketType, Score, Selection, SelectionResult, Terms
 from domain.market import Market, open_market
 from domain.placing import place_bet
 from domain.repricing import approve, propose

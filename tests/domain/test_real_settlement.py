@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.events import (
-    BetPlaced,
+from domain.events.bet import BetPlaced
+from domain.events.market import (
     DeadHeat,
     MarketType,
     ResultDeclared,

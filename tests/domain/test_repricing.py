@@ -10,18 +10,9 @@ from msgspec.structs import replace
 
 from domain.bet import Bet
 from domain.cash_out import cash_out, check_offered
-from domain.events import (
-    BetRepriced,
-    CashOut,
-    Leg,
-    RepricingProposed,
-    Result,
-    ResultDeclared,
-    SelectionResult,
-    StakeRepriced,
-    StakeResettled,
-    Terms,
-)
+from domain.events.account import StakeRepriced, StakeResettled
+from domain.events.bet import BetRepriced, CashOut, Leg, RepricingProposed
+from domain.events.market import Result, ResultDeclared, SelectionResult, Terms
 from domain.market import Market, open_market
 from domain.money import MAX_FUNDS_MINOR, single_return_minor
 from domain.placing import place_bet

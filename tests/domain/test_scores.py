@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.events import MarketType, Result, Score, Selection, SelectionResult
+from domain.events.market import MarketType, Result, Score, Selection, SelectionResult
 from domain.refusals import ResultNotDerivable
 from domain.scores import SIDES, results_from_score
 from domain.settlement import leg_multiplier

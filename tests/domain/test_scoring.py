@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.events import Chance, DeadHeat, MarketChances, MarketType, Result, SelectionResult
+from domain.events.market import DeadHeat, MarketType, Result, SelectionResult
+from domain.events.prediction import Chance, MarketChances
 from domain.prediction.losses import brier_scores, log_losses, rank_probability_scores
 from domain.scoring import losses_of
 from tests.builders import MARKET

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.events import DeadHeat, EndStatus, Result, SelectionResult
+from domain.events.bet import EndStatus
+from domain.events.market import DeadHeat, Result, SelectionResult
 from domain.refusals import ResultNotDerivable
 from domain.settlement import (
     VOID_FACTOR,

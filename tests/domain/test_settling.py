@@ -5,11 +5,9 @@ from decimal import Decimal
 import pytest
 
 from domain.bet import BetChange
-from domain.events import (
+from domain.events.bet import BetReopened, BetResettled, BetSettled
+from domain.events.settlement import (
     AccountAmount,
-    BetReopened,
-    BetResettled,
-    BetSettled,
     SettlementCompleted,
     SettlementProgressed,
     SettlementTotal,

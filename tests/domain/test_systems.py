@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.deductions import after_rule4, place_odds
-from domain.events import BetKind, Result, SelectionResult
+from domain.events.bet import BetKind
+from domain.events.market import Result, SelectionResult
 from domain.money import round_half_up
 from domain.refusals import InvalidInput
 from domain.settlement import leg_multiplier

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.events import Chance, Side
+from domain.events.bet import Side
+from domain.events.prediction import Chance
 from domain.prediction.kelly import kelly_share
 from domain.refusals import NotOffered
 from domain.value import NEVER, ValueRules, expected_value, price_market, size, trigger

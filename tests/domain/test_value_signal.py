@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from domain.events import ValueChanged, ValueClosed, ValueDetected
+from domain.events.value import ValueChanged, ValueClosed, ValueDetected
 from domain.value_signal import Value, ValueEvent, signal_id
 from tests.builders import MARKET, an_id, given
 from tests.predicting import signal

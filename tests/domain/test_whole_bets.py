@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from domain.bet import Bet
-from domain.events import (
-    BetKind,
+from domain.events.bet import BetKind, Leg, Side
+from domain.events.event import Event
+from domain.events.market import (
     DeadHeat,
-    Event,
-    Leg,
     MarketLimits,
     MarketOpened,
     MarketType,
@@ -28,7 +27,6 @@ from domain.events import (
     RunnerWithdrawn,
     Selection,
     SelectionResult,
-    Side,
     StartingPrice,
     Terms,
 )

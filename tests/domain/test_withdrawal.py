@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.events import (
+from domain.events.account import (
     FundsPaidOut,
     FundsReleased,
     WithdrawalCompleted,

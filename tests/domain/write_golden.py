@@ -17,16 +17,35 @@ import msgspec
 from msgspec import Struct
 
 from adapters.postgres.codec import encode_event
-from domain.events import (
-    ALL_EVENTS,
-    AccountAmount,
+from domain.events import ALL_EVENTS
+from domain.events.account import (
     AccountLimits,
     AccountLimitsChanged,
     AccountOpened,
+    BonusGranted,
+    CommissionCharged,
+    FreeStakeReserved,
+    FundsDeposited,
+    FundsPaidOut,
+    FundsReleased,
+    FundsReserved,
+    StakeReopened,
+    StakeRepriced,
+    StakeReserved,
+    StakeResettled,
+    StakeSettled,
+    WithdrawalCompleted,
+    WithdrawalRejected,
+    WithdrawalRequested,
+)
+from domain.events.arbitrage import (
     ArbitrageChanged,
     ArbitrageClosed,
     ArbitrageDetected,
     ArbitrageLeg,
+    Opportunity,
+)
+from domain.events.bet import (
     BetPartCashedOut,
     BetPartsVoided,
     BetPlaced,
@@ -34,71 +53,50 @@ from domain.events import (
     BetRepriced,
     BetResettled,
     BetSettled,
-    BonusGranted,
     CashOut,
-    Chance,
-    CommissionCharged,
-    DeadHeat,
-    Estimate,
-    Event,
-    ExpectedGoals,
-    FeedNameMatched,
-    FeedNameSeen,
-    FixtureCandidate,
-    FreeStakeReserved,
-    FundsDeposited,
-    FundsPaidOut,
-    FundsReleased,
-    FundsReserved,
-    Held,
     Leg,
-    LiabilityChanged,
-    LiabilityCounted,
+    PriceSeen,
+    RepricingProposed,
+    RepricingRejected,
+    Standing,
+)
+from domain.events.event import Event
+from domain.events.feed_name import FeedNameMatched, FeedNameSeen, FixtureCandidate
+from domain.events.liability import Held, LiabilityChanged, LiabilityCounted
+from domain.events.market import (
+    DeadHeat,
     MarketAbandoned,
-    MarketChances,
     MarketClosed,
     MarketLimits,
     MarketLimitsChanged,
     MarketOpened,
     MarketResumed,
     MarketSuspended,
-    ModelActivated,
-    ModelEvaluated,
-    ModelTrained,
-    OddsSnapshotTaken,
-    Opportunity,
-    PredictionMade,
-    PredictionScored,
-    PriceSeen,
-    Quote,
-    RepricingProposed,
-    RepricingRejected,
     ResultDeclared,
     ResultRolledBack,
     RunnerReinstated,
     RunnerWithdrawn,
     Score,
     SelectionResult,
+    StartingPrice,
+    Terms,
+)
+from domain.events.model import Estimate, ModelActivated, ModelEvaluated, ModelTrained, TrainingData
+from domain.events.odds import OddsSnapshotTaken, Quote
+from domain.events.prediction import (
+    Chance,
+    ExpectedGoals,
+    MarketChances,
+    PredictionMade,
+    PredictionScored,
+)
+from domain.events.settlement import (
+    AccountAmount,
     SettlementCompleted,
     SettlementProgressed,
     SettlementTotal,
-    StakeReopened,
-    StakeRepriced,
-    StakeReserved,
-    StakeResettled,
-    StakeSettled,
-    Standing,
-    StartingPrice,
-    Terms,
-    TrainingData,
-    ValueChanged,
-    ValueClosed,
-    ValueDetected,
-    ValueSignal,
-    WithdrawalCompleted,
-    WithdrawalRejected,
-    WithdrawalRequested,
 )
+from domain.events.value import ValueChanged, ValueClosed, ValueDetected, ValueSignal
 from tests.builders import ACCOUNT, BET, FIXTURE, MARKET, SELECTIONS, TRANSFER, an_id, leg
 
 FOLDER: Final = Path(__file__).parent / "golden"

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from domain.commands import DeclareResult, FixtureBody, OpenMarket, ScoreBody, SelectionBody
-from domain.events import MarketType
+from domain.commands.market import DeclareResult, FixtureBody, OpenMarket, ScoreBody, SelectionBody
+from domain.events.market import MarketType
 from domain.prediction.goals_table import PlayedMatch
 from tests.application.desk import Desk
 from tests.builders import OPERATOR, an_id

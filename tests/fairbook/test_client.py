@@ -9,8 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from domain.commands import CloseMarket, PlaceBet
-from domain.events import Leg
+from domain.commands.bet import PlaceBet
+from domain.commands.market import CloseMarket
+from domain.events.bet import Leg
 from fairbook import client as client_module
 from fairbook.client import LedgerClient, Receipt, Refused, ServiceError, in_flight, service_url
 

@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from application.football.training import Lesson, learn
-from domain.events import ModelActivated, ModelTrained, PredictionMade
+from domain.events.model import ModelActivated, ModelTrained
+from domain.events.prediction import PredictionMade
 from domain.prediction.goals_table import PlayedMatch
 from fairbook.model_desk import ModelDesk, model_desk
 from fairbook.modelling import Modelling

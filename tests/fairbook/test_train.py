@@ -13,8 +13,9 @@ from msgspec.structs import replace
 from adapters.football_data_columns import COMPETITIONS
 from application.racing.model import racing_to_bytes
 from application.racing.training import train_racing
-from domain.commands import FixtureBody, OpenMarket, SelectionBody
-from domain.events import ModelActivated, ModelEvaluated, ModelTrained, PredictionMade
+from domain.commands.market import FixtureBody, OpenMarket, SelectionBody
+from domain.events.model import ModelActivated, ModelEvaluated, ModelTrained
+from domain.events.prediction import PredictionMade
 from domain.prediction.racing.form_logit import FormLogitLearner
 from domain.prediction.racing.races import Race
 from fairbook.cli import main

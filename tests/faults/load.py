@@ -13,7 +13,7 @@ import msgspec
 import psycopg
 
 from adapters.postgres.codec import decode_event
-from domain.events import BetPlaced
+from domain.events.bet import BetPlaced
 from tests.service import Client, People, Service, an_id, bet_body, until
 
 FUNDS_MINOR: Final = 1_000_000

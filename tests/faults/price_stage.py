@@ -20,14 +20,10 @@ from application.detection.engine import Engine
 from application.detection.thresholds import Thresholds
 from application.prices.snapshots import Snapshots
 from domain.board import MarketDescription
-from domain.commands import FixtureBody, OpenMarket, SelectionBody
-from domain.events import (
-    ArbitrageChanged,
-    ArbitrageClosed,
-    ArbitrageDetected,
-    MarketType,
-    OddsSnapshotTaken,
-)
+from domain.commands.market import FixtureBody, OpenMarket, SelectionBody
+from domain.events.arbitrage import ArbitrageChanged, ArbitrageClosed, ArbitrageDetected
+from domain.events.market import MarketType
+from domain.events.odds import OddsSnapshotTaken
 from domain.quotes import QuoteMessage, decode_message, encode_message, subject_of
 from tests.adapters.nats.server import LIMITS, NatsServer, stored, streams
 from tests.application.desk import Desk, Log, a_desk, read_log

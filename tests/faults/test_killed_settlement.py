@@ -10,7 +10,7 @@ import pytest
 
 from adapters.embedded import EmbeddedServers
 from domain.bet import Bet
-from domain.events import SettlementCompleted, SettlementProgressed
+from domain.events.settlement import SettlementCompleted, SettlementProgressed
 from domain.settling import settlement_id
 from tests.application.desk import Log, read_log
 from tests.service import People, Service, bet_body, until

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 
 from domain.actors import MODELLER
-from domain.commands import RecordPredictions, RollBackResult
-from domain.events import PredictionScored
+from domain.commands.market import RollBackResult
+from domain.commands.model import RecordPredictions
+from domain.events.prediction import PredictionScored
 from domain.market import Market
 from tests.application.desk import Desk, a_desk, read_log
 from tests.builders import OPERATOR

@@ -14,8 +14,10 @@ from application import settlement_process
 from application.log import LogUnavailable
 from application.settlement_process import SettlementProcess
 from application.settlement_steps import QUIET_SECONDS, STEP_BETS, MarketDue, Steps, Visit
-from domain.commands import PlaceBets, RollBackResult
-from domain.events import BetSettled, SettlementCompleted, SettlementProgressed
+from domain.commands.bet import PlaceBets
+from domain.commands.market import RollBackResult
+from domain.events.bet import BetSettled
+from domain.events.settlement import SettlementCompleted, SettlementProgressed
 from domain.refusals import MarketStateConflict
 from domain.settling import Settling, settlement_id
 from fairbook.settlement import SettlementWork

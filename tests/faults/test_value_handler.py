@@ -17,8 +17,9 @@ from adapters.embedded import EmbeddedServers
 from application.detection.thresholds import Thresholds
 from application.value.engine import ValueEngine
 from domain.board import MarketDescription
-from domain.commands import FixtureBody, OpenMarket, SelectionBody
-from domain.events import MarketType, ValueChanged, ValueClosed, ValueDetected
+from domain.commands.market import FixtureBody, OpenMarket, SelectionBody
+from domain.events.market import MarketType
+from domain.events.value import ValueChanged, ValueClosed, ValueDetected
 from domain.freshness import MaxAges
 from domain.quotes import QuoteMessage, decode_message
 from domain.value import ValueRules, price_market

@@ -13,25 +13,21 @@ from adapters.postgres.projector import Projector, Session
 from adapters.postgres.schema import TableDigest, connect, digest
 from adapters.postgres.snapshot_projection import PROJECTIONS
 from domain.actors import Actor
-from domain.commands import (
+from domain.commands.account import CompleteWithdrawal, RejectWithdrawal
+from domain.commands.bet import (
     ApproveRepricing,
     CashOutBet,
-    CloseMarket,
-    CompleteSettlement,
-    CompleteWithdrawal,
     PlaceBet,
     PlaceBets,
     ProposeRepricing,
-    QuoteBody,
-    RecordOdds,
     RejectRepricing,
-    RejectWithdrawal,
-    RollBackResult,
-    SettleBets,
-    SuspendMarket,
     VoidBet,
 )
-from domain.events import Event, Leg, PriceSeen
+from domain.commands.market import CloseMarket, RollBackResult, SuspendMarket
+from domain.commands.odds import QuoteBody, RecordOdds
+from domain.commands.settlement import CompleteSettlement, SettleBets
+from domain.events.bet import Leg, PriceSeen
+from domain.events.event import Event
 from domain.refusals import Refusal
 from tests.application.desk import Desk
 from tests.builders import ADMIN, ALICE, BOB, FIXTURE, NOW, OPERATOR, an_id

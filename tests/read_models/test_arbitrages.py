@@ -12,8 +12,8 @@ from adapters.postgres.reader import Reader
 from adapters.postgres.schema import connect, digest
 from adapters.postgres.snapshot_projection import PROJECTIONS
 from domain.actors import PRICE_HANDLER
-from domain.commands import ArbitrageChange, RecordArbitrages
-from domain.events import Opportunity
+from domain.commands.arbitrage import ArbitrageChange, RecordArbitrages
+from domain.events.arbitrage import Opportunity
 from domain.ids import derived_id
 from domain.opportunity import Arbitrage
 from read_models import arbitrages

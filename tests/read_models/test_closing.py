@@ -13,15 +13,12 @@ from adapters.postgres.build import Build
 from adapters.postgres.reader import Reader
 from adapters.postgres.schema import connect, digest
 from adapters.postgres.snapshot_projection import PROJECTIONS
-from domain.commands import CloseMarket, OpenAccount, QuoteBody, RecordOdds
-from domain.events import (
-    MarketClosed,
-    MarketOpened,
-    OddsSnapshotTaken,
-    Quote,
-    ResultDeclared,
-    Side,
-)
+from domain.commands.account import OpenAccount
+from domain.commands.market import CloseMarket
+from domain.commands.odds import QuoteBody, RecordOdds
+from domain.events.bet import Side
+from domain.events.market import MarketClosed, MarketOpened, ResultDeclared
+from domain.events.odds import OddsSnapshotTaken, Quote
 from domain.refusals import Refusal
 from read_models import bets, closing
 from tests.application.desk import Desk, Log, read_log

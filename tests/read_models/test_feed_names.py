@@ -11,15 +11,9 @@ from adapters.postgres.build import Build
 from adapters.postgres.reader import Reader
 from adapters.postgres.schema import connect, digest
 from adapters.postgres.snapshot_projection import PROJECTIONS
-from domain.commands import (
-    CandidateBody,
-    CertainMatchBody,
-    FixtureBody,
-    MatchFeedName,
-    SeeFeedName,
-    SelectionBody,
-)
-from domain.events import FixtureCandidate
+from domain.commands.feed_name import CandidateBody, CertainMatchBody, MatchFeedName, SeeFeedName
+from domain.commands.market import FixtureBody, SelectionBody
+from domain.events.feed_name import FixtureCandidate
 from read_models import feed_names, fixtures
 from tests.application.desk import Desk
 from tests.builders import FIXTURE, OPERATOR, an_id, open_market

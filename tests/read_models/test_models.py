@@ -15,17 +15,10 @@ from adapters.postgres.reader import Reader
 from adapters.postgres.schema import connect, digest
 from adapters.postgres.snapshot_projection import PROJECTIONS
 from domain.actors import MODELLER, VALUE_HANDLER
-from domain.commands import (
-    ActivateModel,
-    CloseMarket,
-    QuoteBody,
-    RecordOdds,
-    RecordPredictions,
-    RecordValueSignals,
-    RollBackResult,
-    ScorePredictions,
-    ValueChange,
-)
+from domain.commands.market import CloseMarket, RollBackResult
+from domain.commands.model import ActivateModel, RecordPredictions, ScorePredictions
+from domain.commands.odds import QuoteBody, RecordOdds
+from domain.commands.value import RecordValueSignals, ValueChange
 from domain.forecast import Forecast
 from domain.model import Model, model_id_of
 from domain.refusals import Refusal

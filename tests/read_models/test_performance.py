@@ -16,18 +16,13 @@ from adapters.postgres.reader import Reader
 from adapters.postgres.schema import connect, digest
 from adapters.postgres.snapshot_projection import PROJECTIONS
 from domain.bet import Bet
-from domain.commands import (
-    CloseMarket,
-    DeclareResult,
-    OpenAccount,
-    PlaceBet,
-    QuoteBody,
-    RecordOdds,
-    RollBackResult,
-    ScoreBody,
-    SettleBets,
-)
-from domain.events import BetPlaced, Leg, MarketOpened
+from domain.commands.account import OpenAccount
+from domain.commands.bet import PlaceBet
+from domain.commands.market import CloseMarket, DeclareResult, RollBackResult, ScoreBody
+from domain.commands.odds import QuoteBody, RecordOdds
+from domain.commands.settlement import SettleBets
+from domain.events.bet import BetPlaced, Leg
+from domain.events.market import MarketOpened
 from domain.refusals import InvalidInput
 from read_models import bets, performance, profit_curve
 from read_models.performance import Asked, Group, Performance

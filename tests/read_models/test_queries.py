@@ -9,24 +9,21 @@ import pytest
 from adapters.postgres.reader import Reader
 from domain.account import Account
 from domain.actors import SETTLER
-from domain.commands import (
-    CompleteSettlement,
-    CompleteWithdrawal,
+from domain.commands.account import CompleteWithdrawal, OpenAccount, Withdraw
+from domain.commands.bet import PlaceBet, PlaceBets
+from domain.commands.market import (
     DeclareResult,
     FixtureBody,
-    OpenAccount,
     OpenMarket,
-    PlaceBet,
-    PlaceBets,
-    QuoteBody,
-    RecordOdds,
     RollBackResult,
     SelectionBody,
     SelectionResultBody,
-    SettleBets,
-    Withdraw,
 )
-from domain.events import AccountLimits, Leg, StartingPrice
+from domain.commands.odds import QuoteBody, RecordOdds
+from domain.commands.settlement import CompleteSettlement, SettleBets
+from domain.events.account import AccountLimits
+from domain.events.bet import Leg
+from domain.events.market import StartingPrice
 from domain.journal import postings
 from domain.money import MAX_FUNDS_MINOR
 from domain.refusals import InvalidInput

@@ -11,9 +11,9 @@ from adapters.postgres.build import Build
 from adapters.postgres.reader import Reader
 from adapters.postgres.schema import connect, digest
 from adapters.postgres.snapshot_projection import PROJECTIONS
-from domain.commands import (
+from domain.commands.command import Command
+from domain.commands.market import (
     AbandonMarket,
-    Command,
     DeclareResult,
     ReinstateRunner,
     RollBackResult,
@@ -21,7 +21,7 @@ from domain.commands import (
     VoidMarket,
     WithdrawRunner,
 )
-from domain.events import StartingPrice
+from domain.events.market import StartingPrice
 from domain.market import Market
 from domain.refusals import Refusal
 from read_models import markets

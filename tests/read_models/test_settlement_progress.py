@@ -5,7 +5,8 @@ from uuid import UUID
 import pytest
 
 from adapters.postgres.reader import Reader
-from domain.commands import CompleteSettlement, RollBackResult, SettleBets
+from domain.commands.market import RollBackResult
+from domain.commands.settlement import CompleteSettlement, SettleBets
 from read_models import markets
 from tests.application.desk import Desk
 from tests.builders import OPERATOR

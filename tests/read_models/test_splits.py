@@ -14,7 +14,7 @@ from adapters.postgres.reader import Reader
 from adapters.postgres.schema import connect, digest
 from adapters.postgres.snapshot_projection import PROJECTIONS
 from domain.account import Account
-from domain.events import BetPartCashedOut, BetPartsVoided, BetRepriced
+from domain.events.bet import BetPartCashedOut, BetPartsVoided, BetRepriced
 from domain.journal import postings
 from fairbook.replay import run_replay
 from read_models import profit_curve

@@ -6,8 +6,9 @@ from uuid import UUID
 import pytest
 
 from adapters.postgres.reader import Reader
-from domain.commands import CashOutBet, SettleBets, VoidBet
-from domain.events import PriceSeen
+from domain.commands.bet import CashOutBet, VoidBet
+from domain.commands.settlement import SettleBets
+from domain.events.bet import PriceSeen
 from read_models import statement
 from tests.application.desk import Desk
 from tests.builders import NOW, OPERATOR

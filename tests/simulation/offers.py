@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from domain.events import BetKind, MarketType, Period, Result, Side
+from domain.events.bet import BetKind, Side
+from domain.events.market import MarketType, Period, Result
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from application.writer import Overloaded, Unavailable
 from domain.account import Account
 from domain.actors import SETTLER
 from domain.bet import Bet
-from domain.events import Held, LiabilityCounted
+from domain.events.liability import Held, LiabilityCounted
 from domain.liability import Liability, added_up, held_by, liability_id
 from domain.market import Market
 from domain.refusals import Refusal

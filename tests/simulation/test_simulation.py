@@ -5,22 +5,16 @@ from typing import Final
 
 import pytest
 
-from domain.events import (
-    BetPartCashedOut,
-    BetReopened,
-    BetRepriced,
-    BetResettled,
-    BetSettled,
+from domain.events.account import (
     CommissionCharged,
-    Event,
     FreeStakeReserved,
-    MarketAbandoned,
-    RunnerReinstated,
-    RunnerWithdrawn,
     StakeReopened,
     StakeResettled,
     StakeSettled,
 )
+from domain.events.bet import BetPartCashedOut, BetReopened, BetRepriced, BetResettled, BetSettled
+from domain.events.event import Event
+from domain.events.market import MarketAbandoned, RunnerReinstated, RunnerWithdrawn
 from tests.simulation.run import Run
 
 pytestmark = pytest.mark.anyio

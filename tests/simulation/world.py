@@ -13,42 +13,46 @@ from uuid import UUID
 from msgspec.structs import replace as replace_fields
 
 from domain.actors import SETTLER, Actor
-from domain.commands import (
-    AbandonMarket,
+from domain.commands.account import (
+    CompleteWithdrawal,
+    Deposit,
+    GrantBonus,
+    OpenAccount,
+    RejectWithdrawal,
+    Withdraw,
+)
+from domain.commands.bet import (
     ApproveRepricing,
     CashOutBet,
-    CloseMarket,
-    Command,
-    CompleteSettlement,
-    CompleteWithdrawal,
-    DeadHeatBody,
-    DeclareResult,
-    Deposit,
-    FixtureBody,
-    GrantBonus,
-    LimitsBody,
-    OpenAccount,
-    OpenMarket,
     PlaceBet,
     PlaceBets,
     ProposeRepricing,
-    ReinstateRunner,
     RejectRepricing,
-    RejectWithdrawal,
+    VoidBet,
+)
+from domain.commands.command import Command
+from domain.commands.market import (
+    AbandonMarket,
+    CloseMarket,
+    DeadHeatBody,
+    DeclareResult,
+    FixtureBody,
+    LimitsBody,
+    OpenMarket,
+    ReinstateRunner,
     ResumeMarket,
     RollBackResult,
     ScoreBody,
     SelectionBody,
     SelectionResultBody,
-    SettleBets,
     SuspendMarket,
     TermsBody,
-    VoidBet,
     VoidMarket,
-    Withdraw,
     WithdrawRunner,
 )
-from domain.events import AbandonRule, Leg, PriceSeen, Result, StartingPrice
+from domain.commands.settlement import CompleteSettlement, SettleBets
+from domain.events.bet import Leg, PriceSeen
+from domain.events.market import AbandonRule, Result, StartingPrice
 from tests.builders import ADMIN, ALICE, OPERATOR
 from tests.simulation import oracle
 from tests.simulation.offers import (

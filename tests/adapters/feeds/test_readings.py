@@ -20,7 +20,7 @@ from adapters.feeds.readings import (
     read_time,
 )
 from adapters.feeds.selections import selections_of
-from domain.events import MarketType
+from domain.events.market import MarketType
 from domain.money import check_odds
 from domain.odds import MAX_SIZE
 

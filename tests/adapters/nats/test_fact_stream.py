@@ -20,8 +20,8 @@ from adapters.postgres.leadership import Leadership
 from adapters.postgres.reader import Reader
 from application import outbox_meters
 from application.outbox import OtherLedger, Outbox, StreamMoved, StreamUnavailable
-from domain.commands import Deposit
-from domain.events import Recorded
+from domain.commands.account import Deposit
+from domain.events.event import Recorded
 from tests.adapters.nats.server import NatsServer, last_sequence, stored, streams
 from tests.application.desk import a_desk, read_log
 from tests.builders import ALICE

@@ -7,10 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from adapters.postgres.bell import RESULTS, LedgerBell
-from domain.commands import (
+from domain.commands.command import Command
+from domain.commands.market import (
     AbandonMarket,
     CloseMarket,
-    Command,
     DeclareResult,
     ReinstateRunner,
     RollBackResult,
@@ -19,7 +19,8 @@ from domain.commands import (
     VoidMarket,
     WithdrawRunner,
 )
-from domain.events import ALL_EVENTS, RESULT_EVENTS, MarketType
+from domain.events import ALL_EVENTS
+from domain.events.market import RESULT_EVENTS, MarketType
 from tests.application.desk import Desk, a_desk
 from tests.builders import OPERATOR, open_market
 

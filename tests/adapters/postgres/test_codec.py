@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from adapters.postgres import codec
 from adapters.postgres.codec import EventMapper, UnknownTopic, decode_event, encode_event
-from domain.events import ALL_EVENTS, Event, MarketClosed, MarketSuspended, Recorded
+from domain.events import ALL_EVENTS
+from domain.events.event import Event, Recorded
+from domain.events.market import MarketClosed, MarketSuspended
 from domain.upcasts import ALIASES, UPCASTS, Data
 from tests.builders import ACCOUNT, MARKET, NOW, an_id
 from tests.domain.write_golden import EXAMPLES

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from adapters.postgres.codec import decode_event
-from domain.events import ALL_EVENTS, EVENT_OF_TOPIC, Event
+from domain.events import ALL_EVENTS, EVENT_OF_TOPIC
+from domain.events.event import Event
 from domain.upcasts import ALIASES
 from tests.builders import ACCOUNT
 from tests.domain.write_golden import (

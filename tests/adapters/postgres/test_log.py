@@ -22,7 +22,7 @@ from application.log import (
     StreamConflict,
 )
 from domain.account import Account
-from domain.events import Event
+from domain.events.event import Event
 from tests.application.desk import kill_writers, row_counts, standing_still
 from tests.builders import (
     ACCOUNT,

@@ -9,7 +9,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from adapters.postgres import projection_meters
-from domain.commands import Deposit
+from domain.commands.account import Deposit
 from tests.application.desk import a_desk
 from tests.builders import ALICE
 from tests.read_models.business import follow

@@ -23,8 +23,8 @@ from adapters.postgres.schema import connect, create_live
 from adapters.postgres.snapshot_projection import PROJECTIONS
 from adapters.postgres.stop import Stop
 from adapters.postgres.tracking import Moved
-from domain.commands import PlaceBets
-from domain.events import BetPlaced, Leg
+from domain.commands.bet import PlaceBets
+from domain.events.bet import BetPlaced, Leg
 from tests.adapters.postgres.copies import a_copy_for_each_test
 from tests.application.desk import a_desk, read_log
 from tests.builders import ALICE, bet_placed, leg, market_opened, place_bet

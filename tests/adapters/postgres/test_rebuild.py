@@ -22,7 +22,7 @@ from adapters.postgres.rebuild import SwapRefused, rebuild
 from adapters.postgres.schema import connect, create_live
 from adapters.postgres.snapshot_projection import PROJECTIONS
 from adapters.postgres.stop import Stop
-from domain.commands import PlaceBets
+from domain.commands.bet import PlaceBets
 from read_models import balances, bets, journal
 from tests.adapters.postgres.copies import a_copy_for_each_test
 from tests.application.desk import a_desk

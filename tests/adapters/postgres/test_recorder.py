@@ -16,8 +16,9 @@ from adapters.postgres.codec import encode_event
 from adapters.postgres.recorder import LedgerFactory, LedgerRecorder
 from adapters.postgres.settings import ledger_environment
 from application.ledger import Ledger
-from domain.commands import Deposit
-from domain.events import Event, MarketClosed, MarketResumed, MarketSuspended, Recorded
+from domain.commands.account import Deposit
+from domain.events.event import Event, Recorded
+from domain.events.market import MarketClosed, MarketResumed, MarketSuspended
 from tests.application.desk import a_desk, read_log
 from tests.builders import ALICE, NOW, account_opened, an_id, deposited, market_opened, recorded
 

@@ -13,7 +13,7 @@ from adapters.postgres.snapshots import (
     shape_of,
 )
 from domain.account import Account
-from domain.events import AccountLimits
+from domain.events.account import AccountLimits
 from domain.liability import Liability, LiabilityBook, Sums
 from domain.odds import HousePrices
 from domain.streams import STATE_OF_FIRST_EVENT, State

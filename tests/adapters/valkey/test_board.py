@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 
 from adapters.embedded import EmbeddedServers
 from adapters.valkey.board import TIMEOUT_SECONDS, ValkeyBoard
-from domain.events import Quote, Side
+from domain.events.bet import Side
+from domain.events.odds import Quote
 from tests.builders import NOW
 from tests.service import free_port
 

@@ -13,7 +13,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from domain.board import MarketDescription
-from domain.events import MarketType, Side
+from domain.events.bet import Side
+from domain.events.market import MarketType
 
 Floats = NDArray[np.float64]
 GOALS = range(10)

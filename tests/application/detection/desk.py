@@ -14,8 +14,9 @@ from adapters.linear_programme import HighsSolver
 from application.detection.engine import Engine
 from application.detection.thresholds import Thresholds
 from domain.board import BoardQuote, MarketDescription, to_microseconds
-from domain.commands import ArbitrageChange
-from domain.events import Opportunity, Side
+from domain.commands.arbitrage import ArbitrageChange
+from domain.events.arbitrage import Opportunity
+from domain.events.bet import Side
 from domain.money import round_half_up
 from domain.quotes import QuoteLine, QuoteMessage
 from tests.application.detection.brute_force import SAME, Price, all_values, shares

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from application.detection.thresholds import BookmakerTerms, Thresholds
 from domain.board import MarketDescription
-from domain.events import Side
+from domain.events.bet import Side
 from domain.freshness import MaxAges
 from domain.ids import derived_id
 from domain.refusals import InvalidInput, MarketNotFound, Refusal, SelectionNotInMarket

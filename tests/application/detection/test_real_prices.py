@@ -13,8 +13,8 @@ import pytest
 
 from application.detection.engine import Engine
 from domain.board import MarketDescription
-from domain.commands import ArbitrageChange
-from domain.events import Side
+from domain.commands.arbitrage import ArbitrageChange
+from domain.events.bet import Side
 from tests.application.detection.brute_force import Price
 from tests.application.detection.desk import (
     NAMESPACE,

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.board import BoardQuote
-from domain.commands import ArbitrageChange
-from domain.events import Opportunity
+from domain.commands.arbitrage import ArbitrageChange
+from domain.events.arbitrage import Opportunity
 from tests.application.detection.desk import NOW, board_rows, engine_of, market, wandering
 
 MARKETS = [market("1X2"), market("OU", "2.5"), market("DNB"), market("BTTS")]

@@ -18,7 +18,8 @@ from application.football.training import (
     new_sides,
     over_by,
 )
-from domain.events import Estimate, Fixture, MarketType
+from domain.events.market import Fixture, MarketType
+from domain.events.model import Estimate
 from domain.forecast import check_prediction
 from domain.market import Market
 from domain.model import Model, check_trained, model_id_of

@@ -11,7 +11,8 @@ import numpy as np
 from application.detection.thresholds import BookmakerTerms, Thresholds
 from application.value.engine import ValueEngine
 from domain.board import MarketDescription
-from domain.events import MarketType, Side
+from domain.events.bet import Side
+from domain.events.market import MarketType
 from domain.freshness import MaxAges
 from domain.prediction.goals_density import SHARED
 from domain.prediction.goals_model import GoalsModel

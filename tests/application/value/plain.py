@@ -6,8 +6,8 @@ from decimal import ROUND_DOWN, Decimal
 from fractions import Fraction
 from uuid import UUID
 
-from domain.commands import ValueChange
-from domain.events import ValueEnd, ValueSignal
+from domain.commands.value import ValueChange
+from domain.events.value import ValueEnd, ValueSignal
 from domain.prediction.kelly import (
     StakeRule,
     kelly_share,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from application.value.engine import ValueEngine
 from domain.board import BoardQuote, to_microseconds
-from domain.commands import ValueChange
-from domain.events import ValueSignal
+from domain.commands.value import ValueChange
+from domain.events.value import ValueSignal
 from domain.quotes import QuoteMessage
 from domain.refusals import InvalidInput
 from domain.value import ValueRules

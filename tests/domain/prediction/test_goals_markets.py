@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from domain.events import MarketType, Score
+from domain.events.market import MarketType, Score
 from domain.outcomes import Proposition, payoff_by_score
 from domain.prediction.checks import Floats
 from domain.prediction.goals_density import HOME, RHO, SHARED

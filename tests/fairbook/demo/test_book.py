@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.events import Score
+from domain.events.market import Score
 from domain.money import single_return_minor
 from fairbook.demo.book import Bet, Book, Settled, returned_minor, winner
 

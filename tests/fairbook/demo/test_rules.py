@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from adapters.football_data import Match
-from domain.events import BetKind, Leg, MarketType, Score, SelectionResult, Terms
+from domain.events.bet import BetKind, Leg
+from domain.events.market import MarketType, Score, SelectionResult, Terms
 from domain.finish import results_from_finish
 from fairbook.demo.gala import (
     DIVISOR,

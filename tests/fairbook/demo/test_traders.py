@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from adapters.football_data import PricedMarket
-from domain.events import MarketType
+from domain.events.market import MarketType
 from fairbook.demo.book import Purse
 from fairbook.demo.season import rounds
 from fairbook.demo.simulation import simulate_season
