@@ -6,9 +6,10 @@ import http.client
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
@@ -99,11 +100,19 @@ def _reporter() -> Callable[[str], None]:
     began_at = time.monotonic()
 
     def report(line: str) -> None:
-        # Whoever read along may have gone, with the terminal or the pipe: that stops nothing.
-        with suppress(OSError):
-            print(f"[{time.monotonic() - began_at:6.2f} s] {line}", flush=True)
+        _say(f"[{time.monotonic() - began_at:6.2f} s] {line}")
 
     return report
+
+
+def _say(text: str) -> None:
+    """Print; whoever read along may have gone, with the terminal or the pipe, and that stops nothing."""
+    try:
+        print(text, flush=True)
+    except OSError:
+        # Python would try to get rid of these words once more at the very end, and call that a failure.
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 @contextmanager
@@ -239,9 +248,8 @@ def _announce(settings: Settings, secret: str, report: Callable[[str], None]) ->
     host = _reachable_host(settings)
     api = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
     report("ready")
-    with suppress(OSError):  # as in the report
-        print(
-            f"""
+    _say(
+        f"""
   API       {api}
   docs      {api}/schema
   metrics   {api}/metrics
@@ -253,9 +261,8 @@ export TOKEN={mint(secret, "admin", "admin", TOKEN_TTL_SECONDS)}
 
   Try:  curl -H "Authorization: Bearer $TOKEN" {api}/v1/accounts
   Ctrl-C stops everything; the data stays.
-""",
-            flush=True,
-        )
+"""
+    )
 
 
 def _reachable_host(settings: Settings) -> str:

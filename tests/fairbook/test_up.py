@@ -28,7 +28,9 @@ ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
     if name not in OWN and not name.startswith("FAIRBOOK_")
-}
+} | {
+    "PYTHONUNBUFFERED": ""
+}  # as for most users: what cannot be written is kept, and tried again at the end
 
 
 class Up:
